@@ -1,0 +1,333 @@
+// One hypervisor: keeps the connection open, pins the host, and turns lists and events into writes of the observed mirror.
+
+import { type Clock } from '../controller/clock.ts'
+import { type Connection, type DriverEvent, type OpenOptions } from '../drivers/driver.ts'
+import { ConnectionLost, ErrorNumber, LibvirtError, isAbsent, isUnsupported } from '../drivers/errors.ts'
+import { childOf, parseXml, textOf } from '../xml/tree.ts'
+import { HostMirror, idOf } from './mirror.ts'
+import { type Observed } from './objects.ts'
+import { readDomain, readNetwork, readPool, readVolume, readVolumes } from './read.ts'
+
+/** Each state and what leaves it. */
+export type HostState =
+  /** A transport is being opened; leaves by success (Opening) or failure (Broken, AuthFailed). */
+  | 'Connecting'
+  /** The connection is open; host, events and the first list are read; leaves by success (Open), a wrong host (HostChanged) or failure (Broken). */
+  | 'Opening'
+  /** The mirror is complete and follows events; leaves when the connection ends. */
+  | 'Open'
+  /** The connection ended or could not be made; leaves after the backoff (Connecting). */
+  | 'Broken'
+  /** The host refused the credentials; leaves after the backoff (Connecting). */
+  | 'AuthFailed'
+  /** Another host answers behind the URI: nothing is touched; leaves after the backoff (Connecting), or by a new expected UUID. */
+  | 'HostChanged'
+  /** close() was called; nothing leaves it. */
+  | 'Draining'
+
+export interface HostFacts { driver: string; hostname: string; hostUUID?: string; libvirtVersion: number; hypervisorVersion: number; cpus: number; memoryKiB: number; capabilities: string }
+
+export interface HostOptions {
+  uri: string
+  open: (uri: string, options: OpenOptions) => Promise<Connection>
+  clock: Clock
+  /** The host UUID that was learnt before; another one is HostChanged. */
+  expectedUUID?: string
+  callTimeout: number
+  keepAliveInterval: number
+  keepAliveCount: number
+  /** How often drivers without events are listed, ms. */
+  pollInterval: number
+  /** How often everything is listed again for what has no event, ms. */
+  relistInterval: number
+  onCall?: OpenOptions['onCall']
+  log?: (message: string, fields: Record<string, unknown>) => void
+}
+
+interface Reading { full: boolean; again: boolean; done: PromiseWithResolvers<void>; next?: PromiseWithResolvers<void> }
+
+const BACKOFF = { first: 1_000, last: 30_000 }
+
+export class Host {
+  readonly mirror = new HostMirror()
+  readonly #options: HostOptions
+  #state: HostState = 'Connecting'
+  #since: number
+  #error: Error | undefined
+  #facts: HostFacts | undefined
+  #connection: Connection | undefined
+  #closing = new AbortController()
+  #running: Promise<void> | undefined
+  #wake: (() => void) | undefined
+  readonly #readings = new Map<string, Reading>()
+  /** When each object was last read, ms. */
+  readonly #readAt = new Map<string, number>()
+  readonly #stateHandlers: ((state: HostState) => void)[] = []
+  readonly #eventHandlers: ((event: DriverEvent) => void)[] = []
+  /** Pools whose content vireo answers for: a relist refreshes them, for libvirt's own list of volumes never renews itself. */
+  refreshesPool: (uuid: string) => boolean = () => false
+
+  constructor(options: HostOptions) {
+    this.#options = options
+    this.#since = options.clock.now()
+  }
+
+  get uri(): string { return this.#options.uri }
+  get state(): HostState { return this.#state }
+  /** When the present state began, ms. */
+  get since(): number { return this.#since }
+  /** Why the host is not Open; a sentence. */
+  get error(): Error | undefined { return this.#error }
+  /** Known after the first contact. */
+  get facts(): HostFacts | undefined { return this.#facts }
+  onState(handler: (state: HostState) => void): void { this.#stateHandlers.push(handler) }
+  onEvent(handler: (event: DriverEvent) => void): void { this.#eventHandlers.push(handler) }
+
+  /** The connection to act on. Throws ConnectionLost unless Open. */
+  use(): Connection {
+    if (this.#state !== 'Open' || this.#connection === undefined) throw new ConnectionLost(`the hypervisor at ${this.uri} is not connected (${this.#state})`)
+    return this.#connection
+  }
+
+  /** A further connection to the same host, for streams: a big upload must not stand in the way of calls. The caller closes it. */
+  async openStreamConnection(): Promise<Connection> {
+    this.use()
+    return await this.#options.open(this.uri, this.#openOptions())
+  }
+
+  start(): void {
+    this.#running ??= this.#run()
+  }
+
+  async close(): Promise<void> {
+    this.#enter('Draining')
+    this.#closing.abort()
+    this.#wake?.()
+    await this.#connection?.close()
+    await this.#running
+  }
+
+  /** Accepts another machine behind the URI from now on. */
+  expect(uuid: string | undefined): void {
+    if (this.#options.expectedUUID === uuid) return
+    this.#options.expectedUUID = uuid
+    if (this.#state === 'HostChanged') this.#wake?.()
+  }
+
+  #openOptions(): OpenOptions {
+    const { callTimeout, keepAliveInterval, keepAliveCount, onCall } = this.#options
+    return { callTimeout, keepAliveInterval, keepAliveCount, onCall, signal: this.#closing.signal }
+  }
+
+  #enter(state: HostState, error?: Error): void {
+    this.#error = error
+    if (this.#state === state || this.#state === 'Draining') return
+    this.#state = state
+    this.#since = this.#options.clock.now()
+    for (const handler of this.#stateHandlers) handler(state)
+  }
+
+  async #run(): Promise<void> {
+    let delay = BACKOFF.first
+    while (!this.#closing.signal.aborted) {
+      if (this.#state !== 'Connecting' && this.#error === undefined) this.#enter('Connecting')
+      const reason = await this.#session(() => { delay = BACKOFF.first })
+      if (this.#closing.signal.aborted) return
+      this.#enter(stateOf(reason), reason)
+      this.#options.log?.('connection ended', { uri: this.uri, state: this.#state, error: reason.message })
+      await this.#pause(delay * (0.8 + 0.4 * Math.random()))
+      delay = Math.min(delay * 2, BACKOFF.last)
+    }
+  }
+
+  /** One life of a connection, from opening to its end. Answers why it ended. */
+  async #session(opened: () => void): Promise<Error> {
+    let connection: Connection | undefined
+    try {
+      connection = await this.#options.open(this.uri, this.#openOptions())
+      this.#connection = connection
+      if (this.#state === 'Connecting') this.#enter('Opening')
+      connection.onEvent(event => { this.#event(event) })
+      await this.#learn(connection)
+      const classes = await connection.eventsRegister()
+      await this.#relist(connection)
+      this.#enter('Open')
+      opened()
+      return await this.#follow(connection, classes.has('domain') ? this.#options.relistInterval : this.#options.pollInterval)
+    } catch (error) {
+      return error instanceof Error ? error : new Error(String(error))
+    } finally {
+      this.#connection = undefined
+      await connection?.close()
+    }
+  }
+
+  /** Learns who answers, and refuses a host that is not the one learnt before. */
+  async #learn(connection: Connection): Promise<void> {
+    const [driver, hostname, libvirtVersion, hypervisorVersion, node, capabilities] = await Promise.all([
+      connection.connectGetType(),
+      connection.connectGetHostname(),
+      connection.connectGetLibVersion(),
+      connection.connectGetVersion().catch(orElse(0)),
+      connection.nodeGetInfo().catch(orElse(undefined)),
+      connection.connectGetCapabilities().catch(orElse('')),
+    ])
+    const hostUUID = capabilities === '' ? undefined : textOf(childOf(parseXml(capabilities), 'host', 'uuid')) || undefined
+    const expected = this.#options.expectedUUID
+    if (expected !== undefined && hostUUID !== expected) throw new HostChanged(this.uri, expected, hostUUID)
+    this.#options.expectedUUID = hostUUID
+    this.#facts = { driver, hostname, hostUUID, libvirtVersion, hypervisorVersion, cpus: node?.cpus ?? 0, memoryKiB: node?.memory ?? 0, capabilities }
+  }
+
+  /** Lists again at each interval until the connection ends. */
+  async #follow(connection: Connection, interval: number): Promise<Error> {
+    const { clock } = this.#options
+    const ended = Promise.withResolvers<Error>()
+    let timer: { cancel(): void } | undefined
+    const again = (): void => {
+      timer = clock.setTimeout(() => {
+        this.#relist(connection).then(again, (error: unknown) => { ended.resolve(error instanceof Error ? error : new Error(String(error))) })
+      }, interval * (0.9 + 0.2 * Math.random()))
+    }
+    again()
+    void connection.closed.then(ended.resolve)
+    try {
+      return await ended.promise
+    } finally {
+      timer?.cancel()
+    }
+  }
+
+  /** Reads everything listed, and looks up what a list omits: a list never proves absence. */
+  async #relist(connection: Connection): Promise<void> {
+    const [domains, networks, pools] = await Promise.all([
+      connection.connectListAllDomains(),
+      connection.connectListAllNetworks().catch(orElse([])),
+      connection.connectListAllStoragePools().catch(orElse([])),
+    ])
+    const ids = new Set([
+      ...domains.map(ref => idOf.domain(ref.uuid)),
+      ...networks.map(ref => idOf.network(ref.uuid)),
+      ...pools.map(ref => idOf.pool(ref.uuid)),
+      ...this.mirror.ids().filter(id => !id.startsWith('volume/')),
+    ])
+    // Two at a time: a relist of thousands must leave room on the connection for what somebody waits for.
+    const queue = [...ids]
+    const reader = async (): Promise<void> => {
+      for (let id = queue.pop(); id !== undefined; id = queue.pop()) await this.#read(connection, id, true)
+    }
+    await Promise.all([reader(), reader()])
+  }
+
+  #event(event: DriverEvent): void {
+    const connection = this.#connection
+    if (event.type !== 'connection' && connection !== undefined) {
+      const id = event.type === 'domain' ? idOf.domain(event.dom.uuid) : event.type === 'network' ? idOf.network(event.net.uuid) : idOf.pool(event.pool.uuid)
+      // Defined and undefined change what no other event tells of: persistence and autostart.
+      const full = event.type !== 'domain' || (event.name === 'lifecycle' && event.event <= 1)
+      void this.#read(connection, id, full).catch(() => { /* the connection's end is seen by #follow; other refusals by the relist */ })
+    }
+    for (const handler of this.#eventHandlers) handler(event)
+  }
+
+  /** Reads an object afresh: resolves once a read that began after this call has reached the mirror. */
+  async refresh(id: string): Promise<Observed | undefined> {
+    await this.#read(this.use(), id, true)
+    return this.mirror.get(id)
+  }
+
+  /** True where the object was read to the end at or after `time` (ms) and nothing has dirtied it since. */
+  readSince(id: string, time: number): boolean {
+    return !this.#readings.has(id) && (this.#readAt.get(id) ?? -Infinity) >= time
+  }
+
+  /** A dirty object is read once, and once more if it was dirtied while it was being read. */
+  #read(connection: Connection, id: string, full: boolean): Promise<void> {
+    const reading = this.#readings.get(id)
+    if (reading !== undefined) {
+      reading.full ||= full
+      reading.again = true
+      reading.next ??= Promise.withResolvers()
+      return reading.next.promise
+    }
+    const started: Reading = { full, again: false, done: Promise.withResolvers() }
+    this.#readings.set(id, started)
+    void this.#readLoop(connection, id, started)
+    return started.done.promise
+  }
+
+  async #readLoop(connection: Connection, id: string, reading: Reading): Promise<void> {
+    for (;;) {
+      const { full, done } = reading
+      reading.full = false
+      reading.again = false
+      try {
+        const began = this.#options.clock.now()
+        await this.#readOnce(connection, id, full)
+        this.#readAt.set(id, began)
+        done.resolve()
+      } catch (error) {
+        done.reject(error)
+      }
+      if (!reading.again || reading.next === undefined) break
+      reading.done = reading.next
+      reading.next = undefined
+    }
+    this.#readings.delete(id)
+  }
+
+  async #readOnce(connection: Connection, id: string, full: boolean): Promise<void> {
+    const [kind, uuid, ...rest] = id.split('/') as [Observed['kind'], string, ...string[]]
+    try {
+      if (kind === 'domain') {
+        const before = this.mirror.domain(uuid)
+        this.mirror.set(await readDomain(connection, before?.ref ?? { name: '', uuid, id: -1 }, before, full))
+      } else if (kind === 'network') {
+        const before = this.mirror.network(uuid)
+        this.mirror.set(await readNetwork(connection, before?.ref ?? await connection.networkLookupByUUID(uuid)))
+      } else if (kind === 'pool') {
+        const ref = this.mirror.pool(uuid)?.ref ?? await connection.storagePoolLookupByUUID(uuid)
+        if (this.refreshesPool(uuid) && this.#state !== 'Opening') await connection.storagePoolRefresh(ref).catch(orElse(undefined))
+        const pool = await readPool(connection, ref)
+        this.mirror.set(pool)
+        await readVolumes(connection, pool, this.mirror)
+      } else {
+        const pool = this.mirror.pool(uuid)
+        if (pool?.active) await readVolume(connection, pool, rest.join('/'), this.mirror)
+      }
+    } catch (error) {
+      if (!isAbsent(error)) throw error
+      this.mirror.remove(id)
+      if (kind === 'pool') for (const volume of this.mirror.volumesOf(uuid)) this.mirror.remove(idOf.volume(uuid, volume.ref.name))
+    }
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise(resolve => {
+      const timer = this.#options.clock.setTimeout(resolve, ms)
+      this.#wake = () => { timer.cancel(); resolve() }
+    })
+  }
+}
+
+/** Another machine answers behind the URI. */
+export class HostChanged extends Error {
+  override readonly name = 'HostChanged'
+  readonly found: string | undefined
+  constructor(uri: string, expected: string, found: string | undefined) {
+    super(`the host behind ${uri} is ${found ?? 'one without a UUID'}, not ${expected} as learnt before: nothing on it is touched. If the machine was replaced on purpose, annotate the Hypervisor with vireo.dev/accept-host=${found ?? ''}`)
+    this.found = found
+  }
+}
+
+const stateOf = (error: Error): HostState => {
+  if (error instanceof HostChanged) return 'HostChanged'
+  if (error instanceof LibvirtError && (error.code === ErrorNumber.AUTH_FAILED || error.code === ErrorNumber.AUTH_UNAVAILABLE || error.code === ErrorNumber.ACCESS_DENIED)) return 'AuthFailed'
+  return 'Broken'
+}
+
+/** A driver that lacks a description is no reason to give the connection up. */
+const orElse = <T>(value: T) => (error: unknown): T => {
+  if (error instanceof LibvirtError && !isAbsent(error) && (isUnsupported(error) || error.code !== ErrorNumber.RPC)) return value
+  throw error
+}

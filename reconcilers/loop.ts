@@ -1,0 +1,276 @@
+// The shared loop of the four host-object kinds: get, gather, plan, observe afresh, perform, observe again, write status once.
+
+import { type Client } from '../controller/client.ts'
+import { type Result } from '../controller/controller.ts'
+import { isConflict, isNotFound } from '../controller/errors.ts'
+import { type EventRecorder } from '../controller/events.ts'
+import { type Log } from '../controller/log.ts'
+import { type StatusWriter } from '../controller/status.ts'
+import { annotations, finalizer } from '../crds/names.ts'
+import { LibvirtError, isUnknown, isUnsupported } from '../drivers/errors.ts'
+import { editFinalizer } from './finalizer.ts'
+import { type AnyKind, type Inputs } from './kind.ts'
+import { commonStatus } from './outcome.ts'
+import { type Action, type Plan, Refusal, type Standing, isSettled } from './plan.ts'
+import { boundHost } from './references.ts'
+import { type HostObject, type HostObjectKind, type World, keyOf, splitKey } from './world.ts'
+
+export interface LoopOptions {
+  world: World
+  kinds: Record<HostObjectKind, AnyKind>
+  client: Client
+  status: StatusWriter
+  recorder: EventRecorder
+  log: Log
+  onAction?: (kind: string, action: string, outcome: 'ok' | 'error') => void
+  onError?: (kind: string) => void
+}
+
+/** A plan leads to the next one at most this often within one reconcile; what is then still not there comes with the next event. */
+const ROUNDS = 8
+/** The same refusal of the host so many times in a row is final until something changes. */
+const SAME_ANSWERS = 3
+
+/** An object read so recently (ms) is not read again before an action. */
+const FRESH = 500
+
+interface Attempts { message: string; count: number; generation: number }
+
+/** What a reconcile has learnt so far. */
+interface Run { object: HostObject; inputs?: Inputs; plan?: Plan; guarded: boolean; recorded: { name: string; token: string; outcome: string }[] }
+
+export class Loop {
+  readonly #options: LoopOptions
+  readonly #attempts = new Map<string, Attempts>()
+  /** The last token of the reconcile annotation that was answered by a refresh. */
+  readonly #refreshed = new Map<string, string>()
+
+  constructor(options: LoopOptions) {
+    this.#options = options
+  }
+
+  async reconcile(key: string): Promise<Result> {
+    const { kind: name, namespace, name: objectName } = splitKey(key)
+    const kind = this.#options.kinds[name as HostObjectKind]
+    const object = kind.mirror(this.#options.world).get(namespace, objectName) as HostObject | undefined
+    if (object === undefined) return this.#forget(kind, key)
+    const terminating = object.metadata.deletionTimestamp !== undefined
+    if (terminating && !object.metadata.finalizers?.includes(finalizer)) return { type: 'done' }
+    if (terminating && object.metadata.annotations?.[annotations.release] === 'true') return await this.#release(kind, key, object)
+    const run: Run = { object, guarded: false, recorded: [] }
+    try {
+      const standing = await this.#drive(kind, key, run)
+      this.#attempts.delete(key)
+      return await this.#settle(kind, run, standing)
+    } catch (error) {
+      return await this.#failed(kind, key, run, error)
+    }
+  }
+
+  /** Plans and performs until the plan is empty. Answers where the object then stands. */
+  async #drive(kind: AnyKind, key: string, run: Run): Promise<Standing> {
+    const { world } = this.#options
+    const paused = run.object.metadata.annotations?.[annotations.paused] === 'true'
+    await this.#refreshOnRequest(kind, key, run)
+    let afresh = false
+    let last = ''
+    for (let round = 0; round < ROUNDS; round++) {
+      const inputs: Inputs = kind.gather(world, run.object)
+      run.inputs = inputs
+      const plan: Plan = kind.plan(inputs)
+      run.plan = plan
+      if (plan.gone || paused || plan.actions.length === 0) return plan.standing
+      const text = JSON.stringify(plan.actions.map(action => [action.type, action.reason]))
+      if (!afresh) {
+        const { host } = inputs.bound
+        const id = kind.observedId(inputs)
+        const fresh = host.readSince(id, world.clock.now() - FRESH)
+        await Promise.all([this.#guard(kind, run, plan), fresh ? undefined : host.refresh(id)])
+        afresh = true
+        if (!fresh || run.guarded) continue
+      }
+      if (!run.guarded && plan.actions.some(action => action.guarded)) {
+        await this.#guard(kind, run, plan)
+        continue
+      }
+      if (text === last) throw new Refusal('HostError', `The host accepted the change but it did not take effect: ${plan.actions[0]!.reason}`)
+      last = text
+      run.recorded.push(...plan.verbs ?? [])
+      for (const action of plan.actions) await this.#perform(kind, run, action)
+      await inputs.bound.host.refresh(kind.observedId(inputs))
+    }
+    return run.plan?.standing ?? { reason: 'Updating', message: 'Still changing.' }
+  }
+
+  async #perform(kind: AnyKind, run: Run, action: Action): Promise<void> {
+    const { log, recorder, onAction } = this.#options
+    const started = performance.now()
+    const fields = { object: keyOf(run.object), hypervisor: run.inputs!.bound.name, action: action.type }
+    try {
+      await kind.perform(action, run.inputs, this.#options.world)
+    } catch (error) {
+      onAction?.(run.object.kind, action.type, 'error')
+      log.warn({ ...fields, reason: action.reason, error: error instanceof Error ? error.message : String(error) }, 'action failed')
+      throw error
+    }
+    onAction?.(run.object.kind, action.type, 'ok')
+    log.info({ ...fields, ms: Math.round(performance.now() - started) }, action.reason)
+    recorder.event(run.object, 'Normal', action.type, action.reason)
+  }
+
+  /** A token in vireo.dev/reconcile asks for a look at the host itself. */
+  async #refreshOnRequest(kind: AnyKind, key: string, run: Run): Promise<void> {
+    const token = run.object.metadata.annotations?.[annotations.reconcile]
+    if (token === undefined || this.#refreshed.get(key) === token) return
+    const known = this.#refreshed.has(key)
+    this.#refreshed.set(key, token)
+    // A token that stood there before this controller started was answered by the first list.
+    if (!known && run.object.status?.observedGeneration === run.object.metadata.generation) return
+    const inputs: Inputs = kind.gather(this.#options.world, run.object)
+    await inputs.bound.host.refresh(kind.observedId(inputs))
+  }
+
+  /** Reads the object live, with its UID, before anything is created or destroyed: a stale mirror must not bring back the dead. */
+  async #guard(kind: AnyKind, run: Run, plan: Plan): Promise<void> {
+    const { client } = this.#options
+    const { object } = run
+    const { namespace, name, uid } = object.metadata
+    const intent = kind.intent?.(run.inputs)
+    const wanting = run.inputs!.terminating ? false : !object.metadata.finalizers?.includes(finalizer) || (intent !== undefined && object.metadata.annotations?.[annotations.intent] !== intent)
+    if (wanting) {
+      // The patch names UID and version, so its answer is the live object.
+      run.object = await editFinalizer(client, kind.resource, object, 'add', intent)
+    } else {
+      if (!plan.actions.some(action => action.guarded)) return
+      const live = await client.find<HostObject>(kind.resource, namespace, name)
+      if (live?.metadata.uid !== uid || (live.metadata.deletionTimestamp !== undefined) !== run.inputs!.terminating) throw new StaleMirror()
+      run.object = live
+    }
+    kind.mirror(this.#options.world).observeWrite(run.object)
+    run.guarded = true
+  }
+
+  async #settle(kind: AnyKind, run: Run, standing: Standing): Promise<Result> {
+    if (run.plan?.gone) {
+      this.#options.recorder.event(run.object, 'Normal', 'Deleted', standing.message)
+      await editFinalizer(this.#options.client, kind.resource, run.object, 'remove')
+      return this.#forget(kind, keyOf(run.object))
+    }
+    await this.#write(kind, run, standing)
+    return run.plan?.requeueAfter === undefined ? { type: 'done' } : { type: 'requeueAfter', ms: run.plan.requeueAfter }
+  }
+
+  async #write(kind: AnyKind, run: Run, standing: Standing): Promise<void> {
+    const { world, status, recorder } = this.#options
+    const { object, inputs, plan } = run
+    const previous = object.status as Record<string, unknown> | undefined
+    const common = commonStatus(standing, plan, {
+      generation: object.metadata.generation ?? 0,
+      now: world.clock.now(),
+      previous: object.status,
+      paused: object.metadata.annotations?.[annotations.paused] === 'true',
+    })
+    const actions = mergeVerbs(object.status?.actions, run.recorded, world.clock.now())
+    const { conditions: _conditions, pendingChanges: _pending, drift: _drift, ...kept } = previous ?? {}
+    const own = inputs === undefined ? kept : { binding: object.status?.binding, ...kind.describe(inputs) }
+    const before = object.status?.conditions?.find((condition: { type: string }) => condition.type === 'Ready')
+    if (!isSettled(standing) && (before?.reason !== standing.reason || before?.message !== standing.message)) {
+      recorder.event(object, REPORTED_AS_NORMAL.has(standing.reason) ? 'Normal' : 'Warning', standing.reason, standing.message)
+    }
+    const written = await status.write(object, { ...own, ...common, ...(actions.length > 0 ? { actions } : {}) })
+    if (written !== undefined) kind.mirror(world).observeWrite(written)
+  }
+
+  /** The one place where errors become conditions and a way to go on. */
+  async #failed(kind: AnyKind, key: string, run: Run, error: unknown): Promise<Result> {
+    if (error instanceof StaleMirror || isConflict(error)) return { type: 'requeueAfter', ms: 50 }
+    if (isNotFound(error)) return { type: 'done' }
+    if (error instanceof Refusal) return await this.#refused(kind, key, run, error)
+    if (isUnknown(error)) {
+      // The host's own state tells when to go on; its objects are written only when it stays away.
+      const state = run.inputs?.bound.host.state
+      return state === 'Open' ? { type: 'retry', error: error as Error } : { type: 'done' }
+    }
+    if (error instanceof LibvirtError) {
+      const unsupported = isUnsupported(error)
+      const message = unsupported
+        ? `Hypervisor ${run.inputs?.bound.name} (driver ${run.inputs?.bound.host.facts?.driver}) does not support this: ${error.message}`
+        : `The host refused: ${error.message}`
+      return await this.#hostError(kind, key, run, { reason: unsupported ? 'Unsupported' : 'HostError', message }, unsupported)
+    }
+    return { type: 'retry', error: error instanceof Error ? error : new Error(String(error)) }
+  }
+
+  async #refused(kind: AnyKind, key: string, run: Run, refusal: Refusal): Promise<Result> {
+    const { standing } = refusal
+    if (standing.reason === 'HostError') return await this.#hostError(kind, key, run, standing, false)
+    // A flapping host must not mean a status write for each of its objects.
+    const bound = run.object.status?.binding !== undefined
+    if (standing.reason === 'WaitingForHypervisor' && bound && run.object.metadata.deletionTimestamp === undefined) return { type: 'done' }
+    const terminating = run.object.metadata.deletionTimestamp !== undefined
+    if (terminating) {
+      if (!bound && run.inputs === undefined && this.#neverTouched(run.object)) return await this.#gone(kind, run)
+      if (standing.reason === 'WaitingForHypervisor' || standing.reason === 'HypervisorUnreachable') {
+        run.plan = { actions: [], pending: [], restartRequired: false, drift: [], standing, deletionBlocked: { reason: 'HypervisorUnreachable', message: `${standing.message} If the host is gone for good, annotate this object with ${annotations.release}=true: vireo then forgets it without touching the host.` } }
+      }
+    }
+    await this.#write(kind, run, standing)
+    return refusal.requeueAfter === undefined ? { type: 'done' } : { type: 'requeueAfter', ms: refusal.requeueAfter }
+  }
+
+  /** Nothing was ever begun on a host for this object: there is nothing to take away. */
+  #neverTouched(object: HostObject): boolean {
+    if (object.metadata.annotations?.[annotations.intent] !== undefined) return false
+    try {
+      boundHost(this.#options.world, object)
+      return false
+    } catch (refusal) {
+      return refusal instanceof Refusal && refusal.standing.reason === 'Forbidden'
+    }
+  }
+
+  async #gone(kind: AnyKind, run: Run): Promise<Result> {
+    await editFinalizer(this.#options.client, kind.resource, run.object, 'remove')
+    return this.#forget(kind, keyOf(run.object))
+  }
+
+  async #hostError(kind: AnyKind, key: string, run: Run, standing: Standing, final: boolean): Promise<Result> {
+    this.#options.onError?.(run.object.kind)
+    const generation = run.object.metadata.generation ?? 0
+    const before = this.#attempts.get(key)
+    const same = before?.message === standing.message && before.generation === generation
+    const attempts = { message: standing.message, count: same ? before.count + 1 : 1, generation }
+    this.#attempts.set(key, attempts)
+    const stalled = final || attempts.count >= SAME_ANSWERS
+    await this.#write(kind, run, stalled ? standing : { reason: 'Updating', message: `${standing.message} Trying again (${attempts.count}).` })
+    return final ? { type: 'done' } : { type: 'retry', error: new Error(standing.message) }
+  }
+
+  /** The annotation lets go of an object whose host is gone for good; the host is not touched, and an Event says so. */
+  async #release(kind: AnyKind, key: string, object: HostObject): Promise<Result> {
+    this.#options.recorder.event(object, 'Warning', 'Released', `Released by the annotation ${annotations.release}: vireo forgets the object without touching what it may have left on Hypervisor ${object.status?.binding?.hypervisor ?? '(none)'}.`)
+    await editFinalizer(this.#options.client, kind.resource, object, 'remove')
+    return this.#forget(kind, key)
+  }
+
+  #forget(kind: AnyKind, key: string): Result {
+    this.#attempts.delete(key)
+    this.#refreshed.delete(key)
+    kind.forget?.(key)
+    return { type: 'done' }
+  }
+}
+
+/** The mirror told of an object that the API server no longer has so; its watch will tell. */
+class StaleMirror extends Error {
+  override readonly name = 'StaleMirror'
+}
+
+const REPORTED_AS_NORMAL = new Set<string>(['WaitingForReference', 'WaitingForHypervisor', 'Creating', 'Starting', 'Stopping', 'Updating', 'Transferring', 'Deleting'])
+
+function mergeVerbs(before: { name: string; token: string; time: string; outcome: string }[] | undefined, handled: { name: string; token: string; outcome: string }[], now: number): { name: string; token: string; time: string; outcome: string }[] {
+  const time = new Date(now).toISOString().replace(/\.\d+Z$/, 'Z')
+  const byName = new Map((before ?? []).map(record => [record.name, record]))
+  for (const verb of handled) byName.set(verb.name, { ...verb, time })
+  return [...byName.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
+}

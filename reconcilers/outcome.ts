@@ -1,0 +1,55 @@
+// Turns where an object stands into its conditions and the common part of its status.
+
+import { type DriftEntry, type PendingChange, type Plan, type Standing, isSettled, isStalled } from './plan.ts'
+
+export interface Condition { type: string; status: 'True' | 'False' | 'Unknown'; reason: string; message: string; lastTransitionTime: string; observedGeneration?: number }
+export interface CommonStatus {
+  observedGeneration: number
+  conditions: Condition[]
+  pendingChanges?: PendingChange[]
+  drift?: (DriftEntry & { since: string })[]
+}
+
+const list = (paths: string[]): string => (paths.length <= 6 ? paths.join(', ') : `${paths.slice(0, 6).join(', ')} and ${paths.length - 6} more`)
+
+/** Transition times stay while a condition's status stays. */
+export function conditionsOf(previous: Condition[] | undefined, wanted: Omit<Condition, 'lastTransitionTime'>[], now: number): Condition[] {
+  return wanted
+    .map(condition => {
+      const before = previous?.find(other => other.type === condition.type)
+      return { ...condition, message: condition.message.slice(0, 4096), lastTransitionTime: before?.status === condition.status ? before.lastTransitionTime : new Date(now).toISOString().replace(/\.\d+Z$/, 'Z') }
+    })
+    .sort((a, b) => (a.type < b.type ? -1 : 1))
+}
+
+export interface Circumstances { generation: number; now: number; previous: Partial<CommonStatus> | undefined; paused: boolean }
+
+/** The common part of the status of the four host-object kinds. */
+export function commonStatus(standing: Standing, plan: Plan | undefined, at: Circumstances): CommonStatus {
+  const observedGeneration = at.generation
+  const settled = isSettled(standing)
+  const unknown = standing.reason === 'HypervisorUnreachable'
+  const wanted: Omit<Condition, 'lastTransitionTime'>[] = [
+    { type: 'Ready', status: unknown ? 'Unknown' : settled ? 'True' : 'False', reason: standing.reason, message: standing.message, observedGeneration },
+  ]
+  const drift = plan?.drift ?? []
+  if (at.paused) wanted.push({ type: 'Synced', status: 'Unknown', reason: 'ReconcilePaused', message: 'Reconciling is paused by the annotation vireo.dev/paused; remove it to go on.', observedGeneration })
+  else if (drift.length > 0) wanted.push({ type: 'Synced', status: 'False', reason: 'Drifted', message: `Changed on the host and left so by driftPolicy: ${list(drift.map(entry => entry.path))}.`, observedGeneration })
+  else wanted.push({ type: 'Synced', status: unknown ? 'Unknown' : settled ? 'True' : 'False', reason: standing.reason, message: settled ? 'The host holds what the spec says.' : standing.message, observedGeneration })
+  if (!at.paused && !settled) {
+    if (isStalled(standing)) wanted.push({ type: 'Stalled', status: 'True', reason: standing.reason, message: standing.message, observedGeneration })
+    else if (!unknown) wanted.push({ type: 'Reconciling', status: 'True', reason: standing.reason, message: standing.message, observedGeneration })
+  }
+  if (drift.length > 0) wanted.push({ type: 'DriftDetected', status: 'True', reason: 'Drifted', message: `Found other than the spec says: ${list(drift.map(entry => entry.path))}.`, observedGeneration })
+  if (plan?.restartRequired) {
+    wanted.push({ type: 'RestartRequired', status: 'True', reason: 'Staged', message: `Takes effect at the next cold start: ${list(plan.pending.map(change => change.path))}.`, observedGeneration })
+  }
+  if (plan?.deletionBlocked) wanted.push({ type: 'DeletionBlocked', status: 'True', ...plan.deletionBlocked, observedGeneration })
+  const since = new Date(at.now).toISOString().replace(/\.\d+Z$/, 'Z')
+  return {
+    observedGeneration,
+    conditions: conditionsOf(at.previous?.conditions, wanted, at.now),
+    ...(plan && plan.pending.length > 0 ? { pendingChanges: plan.pending.slice(0, 64) } : {}),
+    ...(drift.length > 0 ? { drift: drift.slice(0, 64).map(entry => ({ ...entry, since: at.previous?.drift?.find(other => other.path === entry.path)?.since ?? since })) } : {}),
+  }
+}

@@ -1,0 +1,136 @@
+// Finds the host an object belongs to and the objects it refers to, or says in a sentence what is missing.
+
+import { type Hypervisor } from '../crds/hypervisor.ts'
+import { type StoragePool } from '../crds/storagepool.ts'
+import { type Host } from '../observed/host.ts'
+import { type Grant, grantFor, selects } from './policy.ts'
+import { Refusal } from './plan.ts'
+import { type HostObject, type Mirrors, type World, call } from './world.ts'
+
+export interface Ref { name: string; namespace?: string }
+
+/** A connected hypervisor and what the object's namespace may use of it. */
+export interface BoundHost { name: string; hypervisor: Hypervisor; host: Host; grant: Grant }
+
+/** An unreachable host is reported on its objects only after this long: a flapping one must not write a status for each. */
+export const UNREACHABLE_AFTER = 40_000
+
+type Referable = 'StoragePool' | 'StorageVolume' | 'VirtualNetwork'
+type ObjectOf<K extends Referable> = Mirrors[K] extends { get(namespace: string | undefined, name: string): infer T } ? NonNullable<T> : never
+
+const labelsOf = (world: World, namespace: string): Record<string, string> =>
+  ({ 'kubernetes.io/metadata.name': namespace, ...world.namespaces.get(undefined, namespace)?.metadata.labels })
+
+/** The object a field refers to. Throws WaitingForReference or Forbidden, naming it. `field` is the spec's path. */
+export function resolve<K extends Referable>(world: World, from: HostObject, kind: K, ref: Ref, field: string): ObjectOf<K> {
+  const own = from.metadata.namespace!
+  const namespace = ref.namespace ?? own
+  const target = world.mirrors[kind].get(namespace, ref.name) as ObjectOf<K> | undefined
+  const name = call(kind, namespace, ref.name, own)
+  if (namespace !== own) {
+    // An object that is not there and one that is not exported answer alike: a tenant learns nothing of its neighbour.
+    const exported = target?.spec.export?.namespaceSelector
+    if (exported === undefined || !selects(exported, labelsOf(world, own))) {
+      throw new Refusal('Forbidden', `${field}: ${name} is not exported to namespace ${own}, or does not exist. Its owner can set spec.export.namespaceSelector so that it selects this namespace.`)
+    }
+  }
+  if (target === undefined) throw new Refusal('WaitingForReference', `${field}: waiting for ${name}, which does not exist.`)
+  if (target.metadata.deletionTimestamp !== undefined && from.metadata.deletionTimestamp === undefined) {
+    throw new Refusal('WaitingForReference', `${field}: waiting, for ${name} is being deleted. Refer to another one, or wait until it is made again.`)
+  }
+  return target
+}
+
+/** Throws WaitingForReference unless the object a field refers to is Ready. */
+export function requireReady(target: { kind: string; metadata: { namespace?: string; name: string; generation?: number }; status?: { conditions?: { type: string; status: string; message: string }[] } }, field: string, from: string): void {
+  const ready = target.status?.conditions?.find(condition => condition.type === 'Ready')
+  if (ready?.status === 'True') return
+  const why = ready?.message ? `: ${ready.message}` : '.'
+  throw new Refusal('WaitingForReference', `${field}: waiting for ${call(target.kind, target.metadata.namespace, target.metadata.name, from)}, which is not ready${why}`)
+}
+
+/** Names every object of ours that the spec refers to, with the field. */
+export function referencesOf(object: HostObject): { kind: Referable; ref: Ref; field: string }[] {
+  switch (object.kind) {
+    case 'StorageVolume': {
+      const { spec } = object as import('../crds/storagevolume.ts').StorageVolume
+      const list: { kind: Referable; ref: Ref; field: string }[] = [{ kind: 'StoragePool', ref: spec.poolRef, field: 'spec.poolRef' }]
+      if (spec.backingStore) list.push({ kind: 'StorageVolume', ref: spec.backingStore.volumeRef, field: 'spec.backingStore.volumeRef' })
+      if (spec.source?.clone) list.push({ kind: 'StorageVolume', ref: spec.source.clone.volumeRef, field: 'spec.source.clone.volumeRef' })
+      return list
+    }
+    case 'VirtualDomain': {
+      const { spec } = object as import('../crds/virtualdomain.ts').VirtualDomain
+      const list: { kind: Referable; ref: Ref; field: string }[] = []
+      for (const disk of spec.disks ?? []) if (disk.volumeRef) list.push({ kind: 'StorageVolume', ref: disk.volumeRef, field: `spec.disks[${disk.name}].volumeRef` })
+      for (const nic of spec.interfaces ?? []) if (nic.networkRef) list.push({ kind: 'VirtualNetwork', ref: nic.networkRef, field: `spec.interfaces[${nic.name}].networkRef` })
+      for (const part of ['kernel', 'initrd'] as const) {
+        const ref = spec.os?.kernelBoot?.[part]?.volumeRef
+        if (ref) list.push({ kind: 'StorageVolume', ref, field: `spec.os.kernelBoot.${part}.volumeRef` })
+      }
+      if (spec.cloudInit?.poolRef) list.push({ kind: 'StoragePool', ref: spec.cloudInit.poolRef, field: 'spec.cloudInit.poolRef' })
+      return list
+    }
+    default: return []
+  }
+}
+
+/** The default Hypervisor: of two, the older serves. */
+export function defaultHypervisor(world: World): Hypervisor | undefined {
+  return world.mirrors.Hypervisor.list()
+    .filter(hypervisor => hypervisor.spec.default === true && hypervisor.metadata.deletionTimestamp === undefined)
+    .sort((a, b) => (a.metadata.creationTimestamp ?? '').localeCompare(b.metadata.creationTimestamp ?? '') || a.metadata.name.localeCompare(b.metadata.name))[0]
+}
+
+/** The name of the host an object belongs to, by binding, reference, the objects referred to, where its UUID is found, or default. */
+export function hypervisorNameOf(world: World, object: HostObject, uuid?: string, depth = 0): string | undefined {
+  const bound = object.status?.binding?.hypervisor
+  if (bound !== undefined) return bound
+  if (object.kind !== 'StorageVolume') {
+    const named = (object as StoragePool).spec.hypervisorRef?.name
+    if (named !== undefined) return named
+  }
+  if (depth < 3) {
+    for (const { kind, ref } of referencesOf(object)) {
+      const target = world.mirrors[kind].get(ref.namespace ?? object.metadata.namespace, ref.name)
+      const name = target && hypervisorNameOf(world, target as HostObject, undefined, depth + 1)
+      if (name !== undefined) return name
+    }
+  }
+  if (object.kind === 'StorageVolume') return undefined
+  if (uuid !== undefined) {
+    for (const [name, host] of world.hosts()) if (host.mirror.domain(uuid) ?? host.mirror.network(uuid) ?? host.mirror.pool(uuid)) return name
+  }
+  return defaultHypervisor(world)?.metadata.name
+}
+
+/** The connected host of an object. Throws WaitingForHypervisor, HypervisorUnreachable, HostChanged or Forbidden. */
+export function boundHost(world: World, object: HostObject, uuid?: string): BoundHost {
+  const name = hypervisorNameOf(world, object, uuid)
+  if (name === undefined) {
+    throw new Refusal('WaitingForHypervisor', object.kind === 'StorageVolume'
+      ? 'Waiting for the pool of spec.poolRef to have a Hypervisor.'
+      : 'No Hypervisor is named by spec.hypervisorRef and none is marked default: create one, or set spec.default: true on one.')
+  }
+  const hypervisor = world.mirrors.Hypervisor.get(undefined, name)
+  if (hypervisor === undefined) throw new Refusal('WaitingForHypervisor', `Waiting for Hypervisor ${name}, which does not exist.`)
+  const grant = grantFor(hypervisor, object.metadata.namespace!, labelsOf(world, object.metadata.namespace!))
+  const host = world.host(name)
+  if (host?.state !== 'Open') {
+    const unknownFor = host === undefined ? 0 : world.clock.now() - host.since
+    if (host?.state === 'HostChanged') throw new Refusal('HostChanged', `Hypervisor ${name}: ${host.error?.message ?? 'another host answers'}`)
+    const why = host?.error ? ` (${host.error.message})` : ''
+    if (object.status?.binding !== undefined && unknownFor >= UNREACHABLE_AFTER) {
+      throw new Refusal('HypervisorUnreachable', `Hypervisor ${name} has not been reachable for ${UNREACHABLE_AFTER / 1000} s or more${why}: the object's state is not known, and nothing is changed until it is back.`)
+    }
+    throw new Refusal('WaitingForHypervisor', `Waiting for the connection to Hypervisor ${name}${why}.`)
+  }
+  return { name, hypervisor, host, grant }
+}
+
+/** Throws Invalid where a referenced object lives on another host. */
+export function requireSameHost(world: World, object: HostObject, target: HostObject, host: string, field: string): void {
+  const other = hypervisorNameOf(world, target)
+  if (other === undefined || other === host) return
+  throw new Refusal('Invalid', `${field}: ${call(target.kind, target.metadata.namespace, target.metadata.name, object.metadata.namespace)} is on Hypervisor ${other}, this object on ${host}. An object can only use what is on its own host.`)
+}
