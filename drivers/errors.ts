@@ -54,3 +54,14 @@ export const isUnsupported = (error: unknown): boolean =>
 
 /** Nobody knows whether the call took effect. */
 export const isUnknown = (error: unknown): boolean => error instanceof CallTimeout || error instanceof ConnectionLost
+
+/** The connection URI cannot be used, whatever the host says. The message tells why and what would do. */
+export class UriError extends Error {
+  override readonly name = 'UriError'
+  /** `removed`: libvirt itself dropped the driver; `unbuilt`: vireo does not have this transport or driver yet. */
+  readonly reason: 'malformed' | 'unknown' | 'removed' | 'unbuilt'
+  constructor(reason: UriError['reason'], message: string) {
+    super(message)
+    this.reason = reason
+  }
+}

@@ -1,0 +1,287 @@
+// The protocol core: gives calls their serials and slots, routes replies, events and stream packets, keeps deadlines.
+//
+// It knows no socket (a Transport carries the bytes) and no procedure (protocol.ts describes them).
+//
+// A call is in one of these states:
+//   waiting   for a slot, nothing sent   -> sent when a slot is free; finished at its deadline or the connection's end
+//   sent      holds a slot               -> finished by its reply or the connection's end; overdue at its deadline
+//   overdue   the caller has CallTimeout, the daemon still works on it: holds its slot until the reply or the end
+//   finished  the caller has its answer
+
+import { CallTimeout, ConnectionLost, LibvirtError } from '../errors.ts'
+import type { OpenOptions } from '../driver.ts'
+import { FrameParser, MessageStatus, MessageType, PROTOCOL_VERSION, Program, writeFrame, type Frame } from './frame.ts'
+import { Keepalive, startKeepalive } from './keepalive.ts'
+import { ProtocolError, Reader, Writer, type Codec } from './xdr.ts'
+import { RemoteError } from './types.ts'
+import { systemClock, type Clock, type Timer } from './clock.ts'
+import type { Procedure } from './protocol.ts'
+import type { Transport } from './transport/transport.ts'
+
+/** libvirtd stops reading a connection that has five requests under way, keepalive included: stay below. */
+export const SLOTS = 4
+
+export type ClientOptions = Pick<OpenOptions, 'callTimeout' | 'keepAliveInterval' | 'keepAliveCount' | 'onCall'> & { clock?: Clock }
+
+/** Receives what belongs to one stream. Called synchronously, in order of arrival. */
+export interface StreamSink {
+  /** The procedure that opened the stream. */
+  procedure: Procedure<any, any>
+  packet(status: number, payload: Buffer): void
+  end(reason: Error): void
+}
+
+interface Call {
+  state: 'waiting' | 'sent' | 'overdue' | 'finished'
+  procedure: Procedure<any, any>
+  args: unknown
+  serial: number
+  started: number
+  timer: Timer | null
+  onReply: ((ret: any, serial: number) => void) | undefined
+  resolve(value: any): void
+  reject(error: Error): void
+}
+
+/** Reads one value that must fill the payload exactly. */
+const decodeAll = <T>(codec: Codec<T>, payload: Buffer, what: string): T => {
+  const from = new Reader(payload)
+  const value = codec.read(from)
+  if (from.left > 0) throw new ProtocolError(`${what} has ${from.left} bytes more than its description`)
+  return value
+}
+
+/** libvirt's error struct as the error that callers match on. */
+export const remoteError = (payload: Buffer, procedure: string): LibvirtError => {
+  const { code, domain, level, message } = decodeAll(RemoteError, payload, `the error of ${procedure}`)
+  return new LibvirtError({ code, domain, level, message: message ?? `libvirt error ${code} without a message`, procedure })
+}
+
+export class Client {
+  readonly peer: string
+  readonly clock: Clock
+  /** The deadline of every call that has none of its own, ms. */
+  readonly callTimeout: number
+  /** Resolves with the reason once the connection has ended, by whichever side. Never rejects. */
+  readonly closed: Promise<ConnectionLost>
+  readonly #transport: Transport
+  readonly #onCall: ClientOptions['onCall']
+  readonly #onMessage: (procedure: number, payload: Buffer) => void
+  readonly #keepalive: ReturnType<typeof startKeepalive>
+  readonly #parser = new FrameParser((frame) => this.#dispatch(frame))
+  readonly #out = new Writer()
+  #flushing = false
+  /** In order of their calls. */
+  readonly #waiting = new Set<Call>()
+  /** Who holds a slot, by serial. */
+  readonly #inFlight = new Map<number, Call>()
+  readonly #streams = new Map<number, StreamSink>()
+  #serial = 0
+  #ended: ConnectionLost | null = null
+  #resolveClosed!: (reason: ConnectionLost) => void
+
+  /**
+   * Connects. `onMessage` gets every event message, synchronously and in order of arrival.
+   * Rejects with the transport's error.
+   */
+  static async connect(transport: Transport, options: ClientOptions, onMessage: (procedure: number, payload: Buffer) => void = () => {}, signal?: AbortSignal): Promise<Client> {
+    // Between the transport's `open` and the next line nothing can arrive: both run in one turn.
+    let client: Client | null = null
+    await transport.open({ data: (chunk) => client?.receive(chunk), end: (reason) => client?.end(reason) }, signal)
+    client = new Client(transport, options, onMessage)
+    return client
+  }
+
+  private constructor(transport: Transport, options: ClientOptions, onMessage: (procedure: number, payload: Buffer) => void) {
+    this.#transport = transport
+    this.peer = transport.peer
+    this.clock = options.clock ?? systemClock
+    this.callTimeout = options.callTimeout
+    this.#onCall = options.onCall
+    this.#onMessage = onMessage
+    this.closed = new Promise((resolve) => { this.#resolveClosed = resolve })
+    this.#keepalive = startKeepalive({
+      clock: this.clock, interval: options.keepAliveInterval, count: options.keepAliveCount,
+      ping: () => this.#sendKeepalive(Keepalive.PING),
+      broken: (reason) => this.end(reason),
+    })
+  }
+
+  /**
+   * Calls a procedure. `onReply` runs synchronously when the answer arrives, before any later byte is looked at:
+   * the place to install routes for what follows the answer. Rejects with LibvirtError, CallTimeout or ConnectionLost,
+   * and with TypeError or RangeError for arguments that cannot be sent.
+   */
+  call<A, R>(procedure: Procedure<A, R>, args: A, onReply?: (ret: R, serial: number) => void): Promise<R> {
+    if (this.#ended) return Promise.reject(this.#lost(`${procedure.name} was not sent`))
+    return new Promise<R>((resolve, reject) => {
+      const call: Call = { state: 'waiting', procedure, args, serial: 0, started: this.clock.now(), timer: null, onReply, resolve, reject }
+      if (procedure.deadline === 'default') call.timer = this.clock.setTimeout(() => this.#pastDeadline(call), this.callTimeout)
+      this.#waiting.add(call)
+      this.#fillSlots()
+    })
+  }
+
+  /** Routes the packets of the stream that the call with this serial opened. For use in `onReply`. */
+  addStream(serial: number, sink: StreamSink): void {
+    this.#streams.set(serial, sink)
+  }
+
+  removeStream(serial: number): void {
+    this.#streams.delete(serial)
+  }
+
+  /** `taken` is called when the system has the data and its memory may be used again. */
+  sendStream(serial: number, procedure: Procedure<any, any>, status: number, data?: Uint8Array, taken?: () => void): void {
+    if (this.#ended) return
+    const header = { program: Program.REMOTE, procedure: procedure.number, type: MessageType.STREAM, serial, status }
+    writeFrame(this.#out, header, undefined, data?.length ?? 0)
+    if (data) {
+      this.#flush()
+      this.#transport.write(data, taken)
+    } else {
+      this.#flushSoon()
+    }
+  }
+
+  /** Stops reading (only for connections that carry nothing but one stream). */
+  pause(): void {
+    this.#keepalive.suspend(true)
+    this.#transport.pause()
+  }
+
+  resume(): void {
+    this.#transport.resume()
+    this.#keepalive.suspend(false)
+  }
+
+  /** Ends the connection; what is under way rejects with ConnectionLost. */
+  close(reason = new Error('it was closed on this side')): void {
+    this.end(reason)
+  }
+
+  /** Bytes from the transport. */
+  receive(chunk: Buffer): void {
+    try {
+      this.#parser.push(chunk)
+    } catch (error) {
+      this.end(error as Error)
+    }
+    if (!this.#ended) this.#flush()
+  }
+
+  end(reason: Error): void {
+    if (this.#ended) return
+    this.#ended = new ConnectionLost(`the connection to ${this.peer} has ended: ${reason.message}`, { cause: reason })
+    this.#keepalive.stop()
+    for (const call of this.#inFlight.values()) {
+      if (call.state === 'sent') this.#finish(call, 'lost', () => call.reject(this.#lost(`${call.procedure.name} got no answer${call.procedure.changing ? ' and may have taken effect' : ''}`)))
+    }
+    for (const call of this.#waiting) this.#finish(call, 'lost', () => call.reject(this.#lost(`${call.procedure.name} was not sent`)))
+    this.#inFlight.clear()
+    this.#waiting.clear()
+    for (const sink of this.#streams.values()) sink.end(this.#lost(`the stream of ${sink.procedure.name} is broken`))
+    this.#streams.clear()
+    this.#transport.close()
+    this.#resolveClosed(this.#ended)
+  }
+
+  #lost(what: string): ConnectionLost {
+    return new ConnectionLost(`${this.#ended!.message}; ${what}`, { cause: this.#ended!.cause })
+  }
+
+  #finish(call: Call, outcome: 'ok' | 'error' | 'timeout' | 'lost', answer: () => void): void {
+    call.state = outcome === 'timeout' && call.serial !== 0 ? 'overdue' : 'finished'
+    call.timer?.cancel()
+    answer()
+    this.#onCall?.({ procedure: call.procedure.name, seconds: (this.clock.now() - call.started) / 1000, outcome })
+  }
+
+  #pastDeadline(call: Call): void {
+    this.#waiting.delete(call)
+    this.#finish(call, 'timeout', () => call.reject(new CallTimeout(call.procedure.name, this.callTimeout)))
+  }
+
+  #fillSlots(): void {
+    for (const call of this.#waiting) {
+      if (this.#inFlight.size >= SLOTS) break
+      this.#waiting.delete(call)
+      this.#send(call)
+    }
+  }
+
+  #send(call: Call): void {
+    do this.#serial = this.#serial === 0xffff_ffff ? 1 : this.#serial + 1
+    while (this.#inFlight.has(this.#serial) || this.#streams.has(this.#serial))
+    const { procedure } = call
+    try {
+      const header = { program: Program.REMOTE, procedure: procedure.number, type: MessageType.CALL, serial: this.#serial, status: MessageStatus.OK }
+      writeFrame(this.#out, header, (to) => procedure.args.write(to, call.args))
+    } catch (error) {
+      this.#finish(call, 'error', () => call.reject(error as Error))
+      return
+    }
+    call.serial = this.#serial
+    call.state = 'sent'
+    this.#inFlight.set(call.serial, call)
+    this.#flushSoon()
+  }
+
+  #sendKeepalive(procedure: number): void {
+    writeFrame(this.#out, { program: Program.KEEPALIVE, procedure, type: MessageType.MESSAGE, serial: 0, status: MessageStatus.OK })
+    this.#flushSoon()
+  }
+
+  /** What is sent in one turn travels in one write. */
+  #flushSoon(): void {
+    if (this.#flushing) return
+    this.#flushing = true
+    queueMicrotask(() => this.#flush())
+  }
+
+  #flush(): void {
+    this.#flushing = false
+    const bytes = this.#out.flush()
+    if (bytes.length > 0 && !this.#ended) this.#transport.write(bytes)
+  }
+
+  #dispatch(frame: Frame): void {
+    if (this.#ended) return
+    if (frame.version !== PROTOCOL_VERSION) throw new ProtocolError(`the host speaks version ${frame.version} of the protocol instead of ${PROTOCOL_VERSION}`)
+    this.#keepalive.heard()
+    if (frame.program === Program.KEEPALIVE) {
+      if (frame.procedure === Keepalive.PING) this.#sendKeepalive(Keepalive.PONG)
+      return
+    }
+    if (frame.program !== Program.REMOTE) throw new ProtocolError(`the host sent a message of program 0x${frame.program.toString(16)}, which was not called`)
+    switch (frame.type) {
+      case MessageType.REPLY: return this.#reply(frame)
+      case MessageType.MESSAGE: return this.#onMessage(frame.procedure, frame.payload)
+      // Packets may still be under way when their stream is over on our side.
+      case MessageType.STREAM: return this.#streams.get(frame.serial)?.packet(frame.status, frame.payload)
+      default: throw new ProtocolError(`the host sent a message of type ${frame.type}, which a client does not receive`)
+    }
+  }
+
+  #reply(frame: Frame): void {
+    const call = this.#inFlight.get(frame.serial)
+    if (!call) throw new ProtocolError(`the host answered serial ${frame.serial}, which no call waits for`)
+    const { procedure } = call
+    if (frame.procedure !== procedure.number) throw new ProtocolError(`the host answered ${procedure.name} (${procedure.number}) as procedure ${frame.procedure}`)
+    if (frame.status === MessageStatus.OK) {
+      const ret = decodeAll(procedure.ret, frame.payload, `the reply to ${procedure.name}`)
+      this.#inFlight.delete(frame.serial)
+      if (call.state === 'sent') {
+        call.onReply?.(ret, frame.serial)
+        this.#finish(call, 'ok', () => call.resolve(ret))
+      }
+    } else if (frame.status === MessageStatus.ERROR) {
+      const error = remoteError(frame.payload, procedure.name)
+      this.#inFlight.delete(frame.serial)
+      if (call.state === 'sent') this.#finish(call, 'error', () => call.reject(error))
+    } else {
+      throw new ProtocolError(`the reply to ${procedure.name} has status ${frame.status} instead of 0 or 1`)
+    }
+    this.#fillSlots()
+  }
+}

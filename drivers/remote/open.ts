@@ -1,0 +1,60 @@
+// Opens a connection: transport, handshake, and the object that the rest of vireo calls.
+
+import { ConnectionLost } from '../errors.ts'
+import type { Connection, OpenOptions } from '../driver.ts'
+import { Client, type ClientOptions } from './client.ts'
+import { RemoteConnection } from './connection.ts'
+import { Events } from './events.ts'
+import { handshake, type Features } from './handshake.ts'
+import type { Transport } from './transport/transport.ts'
+
+export interface Target {
+  /** What the daemon opens: a URI without transport. */
+  name: string
+  /** Ways to the daemon, the preferred one first; each call makes a fresh transport. */
+  transports: (() => Transport)[]
+}
+
+interface Opened { client: Client; features: Features }
+
+/** The first transport that connects. Rejects with ConnectionLost naming every way that was tried. */
+const connect = async (target: Target, options: ClientOptions, onMessage: ((procedure: number, payload: Buffer) => void) | undefined, signal?: AbortSignal): Promise<Client> => {
+  const errors: Error[] = []
+  const peers: string[] = []
+  for (const make of target.transports) {
+    const transport = make()
+    try {
+      return await Client.connect(transport, options, onMessage, signal)
+    } catch (error) {
+      signal?.throwIfAborted()
+      peers.push(transport.peer)
+      errors.push(error as Error)
+    }
+  }
+  throw new ConnectionLost(`libvirt cannot be reached: ${errors.map((error, i) => `${peers[i]} (${error.message})`).join(', ')}`, { cause: errors.length === 1 ? errors[0] : new AggregateError(errors) })
+}
+
+const dial = async (target: Target, options: ClientOptions, onMessage?: (procedure: number, payload: Buffer) => void, signal?: AbortSignal): Promise<Opened> => {
+  const client = await connect(target, options, onMessage, signal)
+  const abort = () => client.close(signal!.reason as Error)
+  signal?.addEventListener('abort', abort, { once: true })
+  try {
+    return { client, features: await handshake(client, target.name) }
+  } catch (error) {
+    client.close()
+    signal?.throwIfAborted()
+    throw error
+  } finally {
+    signal?.removeEventListener('abort', abort)
+  }
+}
+
+/**
+ * Opens `target`. Rejects with LibvirtError where the daemon refuses, ConnectionLost where it cannot be reached,
+ * CallTimeout where it does not answer. The signal ends the opening only, never an open connection.
+ */
+export const openRemote = async (target: Target, options: OpenOptions & ClientOptions): Promise<Connection> => {
+  const events = new Events()
+  const { client, features } = await dial(target, options, (procedure, payload) => events.message(procedure, payload), options.signal)
+  return new RemoteConnection({ name: target.name, client, events, features, dial: async () => (await dial(target, options)).client })
+}
