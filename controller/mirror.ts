@@ -41,6 +41,9 @@ export class Mirror<T extends KubeObject = KubeObject> {
   readonly #synced = Promise.withResolvers<void>()
   /** Versions of our own writes that neither the watch nor a list has brought yet, by key. */
   readonly #pending = new Map<string, string>()
+  /** Made, and not yet told. */
+  #changes: Change<T>[] = []
+  #isTelling = false
   #isSynced = false
   #writerTaken = false
   /** The watch has delivered everything up to this version. */
@@ -99,6 +102,7 @@ export class Mirror<T extends KubeObject = KubeObject> {
     if (order === undefined && !current) return
     this.#put(key, object, 'write')
     this.#pending.set(key, version)
+    this.#tell()
   }
 
   /** The right to write; given once. */
@@ -116,7 +120,7 @@ export class Mirror<T extends KubeObject = KubeObject> {
   #replace(objects: readonly T[], resourceVersion: string): void {
     this.#version = resourceVersion
     const listed = new Map(objects.map((object) => [keyOf(object), object]))
-    for (const [key, object] of [...this.#objects]) {
+    for (const [key, object] of this.#objects) {
       // What we made while the list was on its way may be newer than it: the watch from the list's version will bring it.
       if (!listed.has(key) && !isOlder(resourceVersion, this.#pending.get(key))) this.#remove(key, object, 'list')
     }
@@ -126,6 +130,7 @@ export class Mirror<T extends KubeObject = KubeObject> {
       this.#put(key, object, 'list')
     }
     this.#isSynced = true
+    this.#tell()
     this.#synced.resolve()
   }
 
@@ -138,6 +143,7 @@ export class Mirror<T extends KubeObject = KubeObject> {
     this.#pending.delete(key)
     if (type !== 'DELETED') this.#put(key, object, 'watch')
     else if (current) this.#remove(key, current.metadata.uid === object.metadata.uid ? object : current, 'watch')
+    this.#tell()
   }
 
   /** False while the watch brings what stood before our own last write of the object. */
@@ -161,7 +167,7 @@ export class Mirror<T extends KubeObject = KubeObject> {
       this.#enter(index, key, object)
     }
     this.#objects.set(key, object)
-    this.#tell(old ? { type: 'updated', object, old, source } : { type: 'added', object, source })
+    this.#changes.push(old ? { type: 'updated', object, old, source } : { type: 'added', object, source })
   }
 
   /** `last` is told to the handlers; it may be newer than what the mirror holds. */
@@ -171,7 +177,7 @@ export class Mirror<T extends KubeObject = KubeObject> {
     this.#pending.delete(key)
     for (const index of this.#indexes.values()) this.#leave(index, key, held)
     this.#objects.delete(key)
-    this.#tell({ type: 'deleted', object: last, source })
+    this.#changes.push({ type: 'deleted', object: last, source })
   }
 
   #enter(index: Index<T>, key: string, object: T): void {
@@ -199,14 +205,22 @@ export class Mirror<T extends KubeObject = KubeObject> {
     }
   }
 
-  #tell(change: Change<T>): void {
-    for (const handler of this.#handlers) {
-      try {
-        handler(change)
-      } catch (error) {
-        this.#onError(error)
+  /** Handlers see the mirror after the whole change, a list included, and one change after the other even when they cause some. */
+  #tell(): void {
+    if (this.#isTelling) return
+    this.#isTelling = true
+    for (let i = 0; i < this.#changes.length; i++) {
+      const change = this.#changes[i]!
+      for (const handler of this.#handlers) {
+        try {
+          handler(change)
+        } catch (error) {
+          this.#onError(error)
+        }
       }
     }
+    this.#changes = []
+    this.#isTelling = false
   }
 }
 

@@ -88,7 +88,7 @@ export class Reflector<T extends KubeObject = KubeObject> {
   }
 
   async #list(paged: boolean, signal: AbortSignal): Promise<ReflectorState> {
-    const { transport, resource, labelSelector, fieldSelector, pageSize = 500 } = this.#options
+    const { transport, labelSelector, fieldSelector, pageSize = 500 } = this.#options
     this.#writer.listing()
     const buffer: T[] = []
     let token: string | undefined

@@ -197,7 +197,7 @@ export class WorkQueue {
     this.#isShutDown = true
     for (const { timer } of this.#timers.values()) timer.cancel()
     this.#timers.clear()
-    for (const waiter of [...this.#waiters]) waiter.reject(new QueueShutDown('the work queue was shut down'))
+    for (const waiter of this.#waiters) waiter.reject(new QueueShutDown('the work queue was shut down'))
     this.#waiters.clear()
   }
 
