@@ -1,0 +1,112 @@
+// Hypervisor: one libvirt connection, and what the namespaces may do with the host behind it.
+
+import { type Static } from 'typebox'
+import { conditions, labelSelector, managementPolicy, observedGeneration, unseen, uuid } from './common.ts'
+import { columns, type Kind } from './kind.ts'
+import { type KubeObject } from './meta.ts'
+import { group, version } from './names.ts'
+import { about, bytes, choice, duration, flag, hostPath, integer, mapOf, object, optional, setOf, text } from './schema.ts'
+
+/** What vireo uses where spec.connection does not say. */
+export const connectionDefaults = {
+  keepAliveInterval: '5s', keepAliveCount: 3, callTimeout: '30s', pollInterval: '30s', maxConnections: 2, plaintext: 'Forbidden',
+} as const
+const usual = connectionDefaults
+
+/** What the API server fills in where spec.policy does not say: every namespace, the folder of vireo, nothing else. */
+export const policyDefaults = {
+  namespaceSelector: {}, hostPaths: ['/var/lib/vireo'], rawXML: 'Forbidden', foreignObjects: 'Forbidden',
+} as const
+
+const connection = object({
+  keepAliveInterval: optional(duration(about('Silence after which the host is asked whether it is still there.', usual.keepAliveInterval))),
+  keepAliveCount: optional(integer(1, 100, about('Unanswered questions after which the connection counts as broken.', String(usual.keepAliveCount)))),
+  callTimeout: optional(duration(about('How long vireo waits for the answer to one call.', usual.callTimeout))),
+  pollInterval: optional(duration(about('How often a driver without events is read.', usual.pollInterval))),
+  maxConnections: optional(integer(1, 64, about('Connections for streams (uploads, consoles) beside the one that carries all calls.', String(usual.maxConnections)))),
+  plaintext: optional(choice(['Forbidden', 'Allowed'], about('Whether a connection over the network may go without encryption.', usual.plaintext))),
+}, about('Settings of the connection.', 'those of its fields', 'live', 'vireo reconnects.'))
+
+const policy = object({
+  namespaceSelector: optional(labelSelector('Namespaces whose objects may live on this host; {} selects all.', '{}', { default: policyDefaults.namespaceSelector })),
+  hostPaths: optional(setOf(hostPath(about('A folder on the host.')), 64,
+    about('Folders on the host below which pools, disk files, kernels and logs may lie.', '[/var/lib/vireo]', 'policy'), { default: [...policyDefaults.hostPaths] })),
+  rawXML: optional(choice(['Forbidden', 'Allowed'],
+    about('Whether objects may carry XML overlays. An overlay can reach anything that QEMU can.', 'Forbidden', 'policy'), { default: policyDefaults.rawXML })),
+  foreignObjects: optional(choice(['Forbidden', 'Observe', 'Adopt'],
+    about('What may be done with host objects that vireo did not create: nothing, look at them (ObserveOnly), or also take them over.', 'Forbidden', 'policy'), { default: policyDefaults.foreignObjects })),
+  hostInterfaces: optional(setOf(text(15, about('Name of a bridge or network interface of the host.')), 64,
+    about('Bridges and network interfaces of the host that domains and networks may name.', 'none', 'policy'))),
+}, about('What every selected namespace may use of the host. Checked right before each call; what is absent is closed.', 'all namespaces, host paths below /var/lib/vireo, nothing else', 'policy'),
+{ default: {} })
+
+const spec = object({
+  uri: text(1024, about("libvirt's connection URI, such as qemu:///system. It holds no password.", undefined, 'live', 'vireo reconnects; a URI that leads to another host UUID is HostChanged, and nothing is touched.'), {
+    rules: [
+      {
+        rule: "self.matches('^[a-zA-Z][a-zA-Z0-9+.-]*:')",
+        message: 'is not a libvirt URI: write one such as qemu:///system',
+        messageExpression: "self + ' is not a libvirt URI: write one such as qemu:///system'",
+      },
+      { rule: "!self.matches('^[^/]*//[^/@]*:[^/@]*@')", message: 'must not hold a password: anybody who may read the object would read it' },
+    ],
+  }),
+  default: optional(flag(about('Takes the objects that name no Hypervisor. Of two defaults the older serves and the younger is Invalid; bound objects never move.', 'false', 'policy'))),
+  hostUUID: optional(uuid('Pins the machine behind the URI: another host UUID is HostChanged, and nothing is touched.', 'learnt at the first contact and kept in status.hostUUID', 'policy')),
+  managementPolicy: optional(managementPolicy),
+  nameFormat: optional(choice(['Auto', 'Name', 'NamespaceName'],
+    about('How objects without spec.name are called on the host. Name: metadata.name. NamespaceName: NAMESPACE.NAME, so that two namespaces may both say web. Auto: Name in the namespace default, NamespaceName elsewhere.', 'Auto', 'policy'),
+    { default: 'Auto' })),
+  connection: optional(connection),
+  policy: optional(policy),
+}, about('What the connection is and who may use the host.'))
+
+const status = object({
+  observedGeneration,
+  conditions,
+  driver: optional(text(64, about('Name of the libvirt driver, such as QEMU.'))),
+  hostname: optional(text(255, about('Name that the host gives itself.'))),
+  hostUUID: optional(text(36, about('UUID of the host, learnt at the first contact. Another one behind the URI is HostChanged.'))),
+  libvirtVersion: optional(text(64, about('Version of libvirt on the host.'))),
+  hypervisorVersion: optional(text(64, about('Version of the hypervisor, such as that of QEMU.'))),
+  cpus: optional(integer(0, 0x7fffffff, about('CPUs of the host.'))),
+  memory: optional(bytes(about('Memory of the host, as a quantity of bytes.'))),
+  domains: optional(integer(0, 0x7fffffff, about('Domains on the host, also those vireo did not create. Written at most every 10 s.'))),
+  runningDomains: optional(integer(0, 0x7fffffff, about('Those of them that run. Written at most every 10 s.'))),
+  guests: optional(mapOf('arch', object({
+    arch: text(64, about('CPU architecture, such as x86_64.')),
+    types: optional(setOf(text(64, about('A domain type.')), 64, about('Domain types, such as kvm.'))),
+    machines: optional(setOf(text(128, about('A machine type.')), 256, about('Machine types, such as q35.'))),
+  }, about('One architecture.')), 64, about('What guests the host can run.'))),
+  unsupported: optional(setOf(text(128, about('A libvirt call.')), 64, about('Calls that the driver turned out not to have.'))),
+}, about('What vireo found.'), { default: unseen })
+
+export type HypervisorSpec = Static<typeof spec>
+export type HypervisorStatus = Static<typeof status>
+export type Hypervisor = KubeObject<HypervisorSpec, HypervisorStatus>
+export type HypervisorPolicy = NonNullable<HypervisorSpec['policy']>
+export type HypervisorConnection = NonNullable<HypervisorSpec['connection']>
+
+export const hypervisor: Kind = {
+  resource: { group, version, plural: 'hypervisors', kind: 'Hypervisor', namespaced: false },
+  singular: 'hypervisor',
+  shortNames: ['hv'],
+  description: 'A Hypervisor is one libvirt connection: where it leads, how it is kept, and what the namespaces may use of the host behind it.',
+  spec,
+  status,
+  rules: [],
+  columns: [
+    columns.ready,
+    columns.of('Driver', '.status.driver', 'The libvirt driver.'),
+    columns.of('CPUs', '.status.cpus', 'CPUs of the host.', 'integer'),
+    columns.of('Memory', '.status.memory', 'Memory of the host.'),
+    columns.of('Domains', '.status.domains', 'Domains on the host.', 'integer'),
+    columns.age,
+    columns.wide('Default', '.spec.default', 'Whether it takes the objects that name no Hypervisor.', 'boolean'),
+    columns.wide('URI', '.spec.uri', "libvirt's URI."),
+    columns.wide('libvirt', '.status.libvirtVersion', 'Version of libvirt.'),
+    columns.wide('Version', '.status.hypervisorVersion', 'Version of the hypervisor.'),
+    columns.reason,
+  ],
+  selectableFields: [],
+}

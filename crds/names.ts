@@ -1,0 +1,45 @@
+// Every name that vireo writes into the API or onto a host, in one place.
+
+export const group = 'vireo.dev'
+export const version = 'v1alpha1'
+export const apiVersion = `${group}/${version}`
+/** `kubectl get virt` lists all five kinds. */
+export const category = 'virt'
+
+/** On every object from before the first call that creates something until absence is verified. */
+export const finalizer = 'vireo.dev/finalizer'
+
+/** Field managers of server-side apply: one for finalizer and intent, one for the status. */
+export const fieldManagers = { object: 'vireo', status: 'vireo-status' } as const
+
+export const annotations = {
+  /** "true": vireo looks, writes status, and changes nothing. */
+  paused: 'vireo.dev/paused',
+  /** A token; a new one asks for a refresh from the host now. */
+  reconcile: 'vireo.dev/reconcile',
+  /** On a Hypervisor: the host UUID that may from now on answer behind the URI. */
+  acceptHost: 'vireo.dev/accept-host',
+  /** "true": forget a Terminating object whose host is gone for good. Never touches the host. */
+  release: 'vireo.dev/release',
+  /** Written by vireo before it creates a volume: POOL/NAME. */
+  intent: 'vireo.dev/intent',
+} as const
+
+/** Verbs: the annotation's value is a token, handled once when it differs from the one in status.actions. */
+export const verbAnnotations = {
+  restart: 'vireo.dev/restart',
+  reset: 'vireo.dev/reset',
+  'power-off': 'vireo.dev/power-off',
+} as const
+export type Verb = keyof typeof verbAnnotations
+
+/** Labels on what vireo itself makes in the API. */
+export const labels = { managedBy: 'app.kubernetes.io/managed-by', domain: 'vireo.dev/domain' } as const
+
+/** Namespace of `<vireo:owner>` and `<vireo:applied>` in the `<metadata>` of domains and networks. */
+export const xmlNamespace = 'https://vireo.dev/xmlns/1'
+export const xmlPrefix = 'vireo'
+
+/** User alias of a device on the host, from the entry's list and name: `ua-disk-root`. */
+export type AliasKind = 'disk' | 'interface' | 'graphics' | 'serial'
+export const alias = (kind: AliasKind, name: string): string => `ua-${kind}-${name}`
