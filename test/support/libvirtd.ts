@@ -50,7 +50,7 @@ const setup = join(import.meta.dirname, 'private-host.sh')
 export async function startLibvirtd(options: LibvirtdOptions = {}): Promise<PrivateLibvirtd> {
   if (process.getuid?.() !== 0) throw new Error('a private libvirtd needs root: it makes namespaces of its own')
   const hostUUID = options.hostUUID ?? randomUUID()
-  const folder = await mkdtemp(join(tmpdir(), `vireo-${options.name ?? 'host'}-`))
+  const folder = await mkdtemp(join(tmpdir(), `vireo-${options.name ?? 'host'}-${process.pid}-`))
   try {
     await prepare(folder, hostUUID, options.log ?? false)
     const host = new Host(folder, hostUUID, await Namespaces.start(folder))

@@ -1,0 +1,32 @@
+// The suites: each a folder of test/ and a project here. `npm test` requires all of them.
+import { defineConfig } from 'vitest/config'
+
+export default defineConfig({
+  test: {
+    retry: 0,
+    projects: [
+      {
+        // Functions, and parts against fakes: no process is started.
+        test: { name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 20_000, sequence: { groupOrder: 0 } },
+      },
+      {
+        // The test bed itself: private libvirt hosts, the control plane, the guest.
+        test: {
+          name: 'bed', include: ['test/bed/**/*.test.ts'], globalSetup: ['test/support/prepare.ts'], testTimeout: 120_000, hookTimeout: 180_000,
+          maxWorkers: 2, sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        // Drivers and rendering against a real libvirtd.
+        test: { name: 'real', include: ['test/real/**/*.test.ts'], testTimeout: 60_000, hookTimeout: 120_000, maxWorkers: 2, sequence: { groupOrder: 2 } },
+      },
+      {
+        // The whole operator between a real API server, a real libvirtd and real guests.
+        test: {
+          name: 'e2e', include: ['test/e2e/**/*.test.ts'], globalSetup: ['test/support/prepare.ts'], testTimeout: 180_000, hookTimeout: 180_000,
+          maxWorkers: 2, sequence: { groupOrder: 3 },
+        },
+      },
+    ],
+  },
+})
