@@ -94,11 +94,11 @@ export class Transport {
     const splitter = new LineSplitter()
     try {
       for await (const chunk of response.body as AsyncIterable<Buffer>) {
-        quiet.extend(idle())
         for (const line of splitter.push(chunk)) {
           yield line
           quiet.signal.throwIfAborted()
         }
+        quiet.extend(idle())
       }
     } catch (cause) {
       quiet.signal.throwIfAborted()
