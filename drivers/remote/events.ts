@@ -1,6 +1,6 @@
 // Turns libvirt's event messages into DriverEvents, and knows which registrations they belong to.
 
-import { isUnknown } from '../errors.ts'
+import { LibvirtError } from '../errors.ts'
 import type { DomainRef, DriverEvent } from '../driver.ts'
 import type { Client } from './client.ts'
 import type { Features } from './handshake.ts'
@@ -104,7 +104,7 @@ export class Events {
         else await client.call(procedures.connectRegisterCloseCallback, undefined)
         if (eventID === 0) classes.add(of)
       } catch (error) {
-        if (isUnknown(error)) throw error
+        if (!(error instanceof LibvirtError)) throw error
       } finally {
         this.#registering--
       }

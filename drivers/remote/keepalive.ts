@@ -14,8 +14,8 @@ export interface KeepaliveOptions {
   interval: number
   /** Unanswered PINGs that are borne. */
   count: number
-  ping(): void
-  broken(reason: Error): void
+  ping: () => void
+  broken: (reason: Error) => void
 }
 
 export const startKeepalive = ({ clock, interval, count, ping, broken }: KeepaliveOptions) => {

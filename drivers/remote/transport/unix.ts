@@ -11,15 +11,19 @@ export const unixTransport = (path: string): Transport => {
       signal?.throwIfAborted()
       const opening = createConnection({ path })
       const abort = () => { opening.destroy(signal!.reason as Error) }
+      const fail = (error: Error) => {
+        signal?.removeEventListener('abort', abort)
+        reject(error)
+      }
       signal?.addEventListener('abort', abort, { once: true })
-      opening.once('error', reject)
+      opening.once('error', fail)
       opening.once('connect', () => {
         signal?.removeEventListener('abort', abort)
-        opening.off('error', reject)
+        opening.off('error', fail)
         let reason = new Error('the other side closed the connection')
         opening.on('error', (error) => { reason = error })
         opening.on('close', () => events.end(reason))
-        opening.on('data', (chunk) => events.data(chunk as Buffer))
+        opening.on('data', (chunk) => events.data(chunk))
         socket = opening
         resolve()
       })

@@ -1,0 +1,75 @@
+// The parser finds the frames in any cutting of the stream, and ends at the first length that cannot be.
+
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { FRAME_MAX, FrameParser, HEADER_SIZE, MessageType, Program, writeFrame, type Frame } from '../../../drivers/remote/frame.ts'
+import { ProtocolError, Writer } from '../../../drivers/remote/xdr.ts'
+import { frameOf, raw } from '../../support/rpc/scripted-peer.ts'
+
+const parse = (chunks: Uint8Array[]): Frame[] => {
+  const frames: Frame[] = []
+  const parser = new FrameParser((frame) => frames.push(frame))
+  for (const chunk of chunks) parser.push(Buffer.from(chunk))
+  return frames
+}
+const withLength = (length: number): Buffer => {
+  const bytes = Buffer.alloc(HEADER_SIZE)
+  bytes.writeUInt32BE(length)
+  return bytes
+}
+
+describe('frames', () => {
+  test('a header is read as it was written', () => {
+    const header = { program: Program.KEEPALIVE, procedure: 2, type: MessageType.MESSAGE, serial: 0xffff_fffe, status: 2 }
+    expect(parse([frameOf(header)])).toEqual([{ ...header, version: 1, payload: Buffer.alloc(0) }])
+  })
+
+  test('a stream cut at any one byte gives the same frames', () => {
+    const bytes = Buffer.concat([frameOf({ serial: 1 }), frameOf({ serial: 2 }, raw(Buffer.from('payload'))), frameOf({ serial: 3 }, raw(Buffer.alloc(100, 7)))])
+    const whole = parse([bytes])
+    expect(whole.map(({ serial, payload }) => [serial, payload.length])).toEqual([[1, 0], [2, 7], [3, 100]])
+    for (let at = 0; at <= bytes.length; at++) expect(parse([bytes.subarray(0, at), bytes.subarray(at)])).toEqual(whole)
+    expect(parse([...bytes].map((byte) => Uint8Array.of(byte)))).toEqual(whole)
+  })
+
+  test('frames glued and cut in any way come out in order and unchanged', () => {
+    const cuts = fc.array(fc.nat({ max: 60 }), { maxLength: 40 })
+    fc.assert(fc.property(fc.array(fc.uint8Array({ maxLength: 80 }), { minLength: 1, maxLength: 10 }), cuts, (payloads, sizes) => {
+      const stream = Buffer.concat(payloads.map((payload, serial) => frameOf({ serial }, raw(payload))))
+      const chunks: Buffer[] = []
+      let at = 0
+      for (const size of sizes) chunks.push(stream.subarray(at, at += size))
+      chunks.push(stream.subarray(at))
+      expect(parse(chunks).map(({ serial, payload }) => [serial, [...payload]])).toEqual(payloads.map((payload, serial) => [serial, [...payload]]))
+    }))
+  })
+
+  test('a frame that never gets complete is never handed on', () => {
+    expect(parse([frameOf({}, raw(Buffer.alloc(50))).subarray(0, 77)])).toEqual([])
+  })
+
+  test.each([0, 3, 27])('a length of %i, less than a header, ends the stream', (length) => {
+    expect(() => parse([withLength(length)])).toThrow(`a frame claims ${length} bytes, less than its own header`)
+    expect(() => parse([...withLength(length)].map((byte) => Uint8Array.of(byte)))).toThrow(ProtocolError)
+  })
+
+  test.each([FRAME_MAX + 1, 0xffff_ffff])('a length of %i, over the limit, ends the stream before its bytes are awaited', (length) => {
+    expect(() => parse([withLength(length).subarray(0, 4)])).toThrow(`a frame claims ${length} bytes, over the limit of ${FRAME_MAX}`)
+  })
+
+  test('the largest frame passes', () => {
+    const head = withLength(FRAME_MAX)
+    const frames = parse([head, Buffer.alloc(FRAME_MAX - HEADER_SIZE - 1), Buffer.alloc(1)])
+    expect(frames.map(({ payload }) => payload.length)).toEqual([FRAME_MAX - HEADER_SIZE])
+  })
+
+  test('a frame whose payload cannot be written leaves nothing behind', () => {
+    const to = new Writer()
+    const header = { program: 1, procedure: 1, type: 0, serial: 1, status: 0 }
+    writeFrame(to, header)
+    expect(() => writeFrame(to, header, (to) => { to.skip(100_000); throw new RangeError('cannot be sent') })).toThrow('cannot be sent')
+    expect(() => writeFrame(to, header, undefined, FRAME_MAX)).toThrow(RangeError)
+    writeFrame(to, { ...header, serial: 2 })
+    expect(parse([to.flush()]).map(({ serial }) => serial)).toEqual([1, 2])
+  })
+})
