@@ -181,12 +181,19 @@ export const boundNameRule = boundTo('name', 'self.spec.name', 'name', `is bound
 export const boundUUIDRule = boundTo('uuid', 'self.spec.uuid', 'uuid', `is bound: ${says.uuid}`, says.uuid)
 export const boundFormatRule = boundTo('format', 'self.spec.format', 'format', `is bound: ${says.format}`, says.format)
 
-/** A field that stays as it is once the object is bound: neither set, nor changed, nor taken away. */
-export const frozen = (path: string, message: string): Rule => {
-  const fields = path.split('.')
-  const has = (root: string) => fields.map((_, i) => `has(${root}.spec.${fields.slice(0, i + 1).join('.')})`).join(' && ')
+/**
+ * A field that stays as it is once the object is bound: neither set, nor changed, nor taken away. Of an object with
+ * members that may be empty, name the members: comparing an empty object has no bound for the cost of CEL.
+ */
+export const frozen = (path: string, message: string, members: { present?: string[]; equal: string[] } = { equal: [path] }): Rule => {
+  const has = (root: string, of: string) => {
+    const fields = of.split('.')
+    return fields.map((_, i) => `has(${root}.spec.${fields.slice(0, i + 1).join('.')})`).join(' && ')
+  }
+  const samePresence = (of: string) => `(${has('self', of)}) == (${has('oldSelf', of)})`
+  const same = (of: string) => `${samePresence(of)} && (!(${has('self', of)} && ${has('oldSelf', of)}) || self.spec.${of} == oldSelf.spec.${of})`
   return {
-    rule: `!(${bindingKnown('name')}) || ((${has('self')}) == (${has('oldSelf')}) && (!(${has('self')}) || self.spec.${path} == oldSelf.spec.${path}))`,
+    rule: `!(${bindingKnown('name')}) || (${[...(members.present ?? []).map(samePresence), ...members.equal.map(same)].join(' && ')})`,
     message,
     fieldPath: `.spec.${path}`,
   }

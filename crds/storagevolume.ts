@@ -81,8 +81,10 @@ export type StorageVolume = KubeObject<StorageVolumeSpec, StorageVolumeStatus>
 export type VolumeSource = NonNullable<StorageVolumeSpec['source']>
 export type UrlSource = NonNullable<VolumeSource['url']>
 
-const parsed = (of: string) => `isQuantity(string(${of}.capacity))`
-const fits = (of: string) => `quantity(string(self.spec.capacity)).compareTo(quantity(string(${of}.capacity))) >= 0`
+/** status.capacity is a plain string; of a string, string() has no bound for the cost of CEL. */
+const capacityOf = (of: string) => of === 'oldSelf.status' ? `${of}.capacity` : `string(${of}.capacity)`
+const parsed = (of: string) => `isQuantity(${capacityOf(of)})`
+const fits = (of: string) => `quantity(${capacityOf('self.spec')}).compareTo(quantity(${capacityOf(of)})) >= 0`
 const unbound = '!has(oldSelf.status) || !has(oldSelf.status.binding) || !has(oldSelf.status.binding.name)'
 /** Not "at least status.capacity" alone: that would refuse our own status write after somebody grew the volume by hand. */
 const growOnly: Rule = {
@@ -109,7 +111,8 @@ export const storageVolume: Kind = {
     },
     boundNameRule, boundFormatRule, growOnly,
     frozen('poolRef', 'is bound and cannot change: make a new volume in the other pool with source.clone'),
-    frozen('source', 'is bound and cannot change: the content is written once; make a new volume with the other source'),
+    frozen('source', 'is bound and cannot change: the content is written once; make a new volume with the other source',
+      { present: ['source', 'source.empty'], equal: ['source.clone', 'source.url'] }),
     frozen('backingStore', 'is bound and cannot change: make a new volume with the other backingStore'),
   ],
   columns: [

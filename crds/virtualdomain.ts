@@ -65,7 +65,7 @@ const spec = object({
     {
       rule: '!has(self.maxCpus) || (has(self.cpus) ? self.cpus : 1) <= self.maxCpus',
       message: 'cpus must not be above maxCpus',
-      messageExpression: "'cpus ' + string(has(self.cpus) ? self.cpus : 1) + ' is above maxCpus ' + string(self.maxCpus)",
+      messageExpression: "'cpus ' + (has(self.cpus) ? string(dyn(self.cpus)) : '1') + ' is above maxCpus ' + string(dyn(self.maxCpus))",
     },
     {
       rule: '!has(self.cpu) || !has(self.cpu.topology)'
@@ -73,7 +73,7 @@ const spec = object({
         + ' * (has(self.cpu.topology.cores) ? self.cpu.topology.cores : 1) * (has(self.cpu.topology.threads) ? self.cpu.topology.threads : 1)'
         + ' == (has(self.maxCpus) ? self.maxCpus : (has(self.cpus) ? self.cpus : 1))',
       message: 'the product of cpu.topology must be maxCpus, or cpus where maxCpus is not set',
-      messageExpression: "'the product of cpu.topology must be ' + string(has(self.maxCpus) ? self.maxCpus : (has(self.cpus) ? self.cpus : 1)) + ', the number of CPUs at most'",
+      messageExpression: "'the product of cpu.topology must be ' + (has(self.maxCpus) ? string(dyn(self.maxCpus)) : has(self.cpus) ? string(dyn(self.cpus)) : '1') + ', the number of CPUs at most'",
       fieldPath: '.cpu',
     },
   ],
