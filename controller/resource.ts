@@ -61,6 +61,8 @@ export function resourcePath(resource: Resource, namespace?: string, name?: stri
   parts.push(resource.plural)
   if (name !== undefined) parts.push(name)
   if (subresource !== undefined) parts.push(subresource)
+  // A URL would swallow these, and a reference to a Secret called ".." read something else.
+  if (parts.some((part) => part === '' || part === '.' || part === '..')) throw new TypeError(`${resource.kind} "${name}": not the name of an object`)
   return `/${parts.map(encodeURIComponent).join('/')}`
 }
 
