@@ -31,8 +31,10 @@ export interface PrivateLibvirtd extends AsyncDisposable {
   readonly root: string
   /** A connection URI for use from outside: `qemu:///system` becomes `qemu+unix:///system?socket=…`. */
   uri(driver?: string): string
-  /** Runs a program inside the host's namespaces; plain `virsh` works there. */
+  /** Runs a program inside the host's namespaces; plain `virsh` works there, and `/dev/stdin` names the input. */
   exec(command: readonly string[], options?: { input?: string; timeoutMs?: number }): Promise<RunResult>
+  /** The command line that runs a program inside the host's namespaces, for whoever wants to spawn it himself. */
+  enter(command: readonly string[]): string[]
   /** Like exec, but throws unless the program ends with code 0; answers its standard output. */
   execOk(command: readonly string[], options?: { input?: string; timeoutMs?: number }): Promise<string>
   /** Sends a signal to libvirtd itself; guests and the rest of the host stay. SIGKILL and SIGTERM resolve once it is gone. */
@@ -129,8 +131,8 @@ class Namespaces {
     return new Namespaces(outer, init, await readlink(`/proc/${init}/ns/pid`))
   }
 
-  exec(command: readonly string[], options?: { input?: string; timeoutMs?: number }): Promise<RunResult> {
-    return run(['nsenter', '--target', String(this.init), '--mount', '--net', '--pid', '--wd=/', '--', ...command], options)
+  enter(command: readonly string[]): string[] {
+    return ['nsenter', '--target', String(this.init), '--mount', '--net', '--pid', '--wd=/', '--', ...command]
   }
 
   /** Outer process ids of everything that runs in these namespaces. */
@@ -186,7 +188,13 @@ class Host implements PrivateLibvirtd {
   }
 
   exec(command: readonly string[], options?: { input?: string; timeoutMs?: number }): Promise<RunResult> {
-    return this.#namespaces.exec(command, options)
+    // Node's pipes are sockets, which nothing can open by the name /dev/stdin; a shell's are pipes.
+    const piped = options?.input === undefined ? command : ['sh', '-c', 'cat | "$0" "$@"', ...command]
+    return run(this.enter(piped), options)
+  }
+
+  enter(command: readonly string[]): string[] {
+    return this.#namespaces.enter(command)
   }
 
   async execOk(command: readonly string[], options?: { input?: string; timeoutMs?: number }): Promise<string> {
