@@ -15,6 +15,12 @@ export function generatedFiles(): Map<string, string> {
     files.set(`manifests/crds/${crd.metadata.name}.yaml`, `# Generated from crds/ by: node crds/generate.ts\n${stringify(crd, { version: '1.1', lineWidth: 0, aliasDuplicateObjects: false })}`)
     files.set(`docs/reference/${kind.singular}.md`, referencePage(kind))
   }
+  // Without an extension, so that `kubectl apply -f manifests/crds` does not take it for an object.
+  files.set('manifests/crds/Kustomization', stringify({
+    apiVersion: 'kustomize.config.k8s.io/v1beta1',
+    kind: 'Kustomization',
+    resources: kinds.map(kind => `${customResourceDefinition(kind).metadata.name}.yaml`),
+  }))
   files.set('docs/reference/README.md', referenceIndex(kinds))
   return files
 }

@@ -29,7 +29,7 @@ export function parseQuantity(quantity: string | number): number {
   return sign === '-' && bytes > 0n ? -Number(bytes) : Number(bytes)
 }
 
-const units = Object.entries(binary).map(([name, size]) => [name, Number(size)] as const).filter(([, size]) => Number.isSafeInteger(size)).reverse()
+const units = Object.entries(binary).map(([name, size]) => [name, Number(size)] as const).filter(([, size]) => Number.isSafeInteger(size)).toReversed()
 
 /** A whole number of bytes in the largest binary unit that holds it exactly: 1073741824 is `1Gi`, 1073741825 itself. */
 export function formatBytes(bytes: number): string {
