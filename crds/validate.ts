@@ -58,12 +58,14 @@ const fieldPath = (pointer: string): string =>
 function sentence(error: ErrorObject): string {
   const { keyword, params } = error
   const data: unknown = error.data
-  const value = typeof data === 'object' ? '' : `${String(data)} `
+  const value = ['string', 'number', 'boolean'].includes(typeof data) ? `${data as string} ` : ''
   switch (keyword) {
     case 'additionalProperties': return `has no field ${params.additionalProperty}`
     case 'required': return `needs the field ${params.missingProperty}`
     case 'enum': return `${value}is none of ${(params.allowedValues as unknown[]).join(', ')}`
-    case 'type': return data === null ? `is null: write {} for an object without settings, or leave it out` : `${value}is not of type ${params.type}`
+    case 'type':
+      if (typeof data === 'boolean' && params.type === 'string') return `is the boolean ${data}, as kubectl reads on, off, yes and no: write a text in quotes`
+      return data === null ? `is null: write {} for an object without settings, or leave it out` : `${value}is not of type ${params.type}`
     case 'anyOf': return data === null ? 'is null: write a value, or leave it out' : `${value}is neither a number nor a text`
     case 'maxLength': return `is longer than ${params.limit} characters`
     case 'minLength': return 'is empty'
@@ -93,8 +95,10 @@ export function validateObject(object: unknown): Violation[] {
   let validate = compiled.get(kind.resource.kind)
   if (!validate) compiled.set(kind.resource.kind, validate = compile(kind))
   if (validate(object)) return []
-  return (validate.errors ?? [])
-    // The branches of a quantity say nothing that its anyOf does not.
-    .filter(error => !error.schemaPath.includes('/anyOf/'))
+  const errors = validate.errors ?? []
+  const mistyped = new Set(errors.filter(error => error.keyword === 'type').map(error => error.instancePath))
+  return errors
+    // The branches of a quantity say nothing that its anyOf does not, nor does an enumeration of a wrong type.
+    .filter(error => !error.schemaPath.includes('/anyOf/') && !(error.keyword === 'enum' && mistyped.has(error.instancePath)))
     .map(error => ({ path: fieldPath(error.instancePath), message: sentence(error) }))
 }
