@@ -11,5 +11,7 @@ test.each(['', '5', 's', '5 s', '1d', '1h30', '5S', '--5s', '5s ', '.s'])('refus
   expect(() => parseDuration(duration)).toThrow(/is not a duration: write 90s, 5m or 1h30m/))
 
 test('the parts add up', () => {
-  fc.assert(fc.property(fc.nat(999), fc.nat(59), fc.nat(59), (h, m, s) => expect(parseDuration(`${h}h${m}m${s}s`)).toBe(((h * 60 + m) * 60 + s) * 1000)))
+  fc.assert(fc.property(fc.nat(999), fc.nat(59), fc.nat(59), (h, m, s) => {
+    expect(parseDuration(`${h}h${m}m${s}s`)).toBe(((h * 60 + m) * 60 + s) * 1000)
+  }))
 })

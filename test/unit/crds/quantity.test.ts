@@ -29,7 +29,9 @@ const bytes = fc.integer({ min: -Number.MAX_SAFE_INTEGER, max: Number.MAX_SAFE_I
 const units = { Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30, Ti: 2 ** 40, k: 1e3, M: 1e6, G: 1e9, T: 1e12 }
 
 test('what is written reads back as it was', () => {
-  fc.assert(fc.property(bytes, n => expect(parseQuantity(formatBytes(n))).toBe(n)))
+  fc.assert(fc.property(bytes, n => {
+    expect(parseQuantity(formatBytes(n))).toBe(n)
+  }))
 })
 
 test('units count what they say, and no form is longer than the plain number', () => {
