@@ -80,15 +80,16 @@ export class LeaderElection {
     const lost = new AbortController()
     const renewing = this.#renewUntil(ended.signal).catch((error: unknown) => { lost.abort(error) })
     // A lost lease does not wait for `lead`: the caller ends the process, whatever hangs in it.
-    const leading = lead(AbortSignal.any([signal, lost.signal]))
+    const leading = Promise.resolve(AbortSignal.any([signal, lost.signal])).then(lead)
     try {
       await Promise.race([leading, renewing.then(() => lost.signal.throwIfAborted())])
     } finally {
       leading.catch((error: unknown) => { log.debug({ err: error }, 'the leader stopped') })
       ended.abort()
       await renewing
+      if (!lost.signal.aborted) await this.#release()
     }
-    if (!lost.signal.aborted) await this.#release()
+    lost.signal.throwIfAborted()
   }
 
   /** True with the lease; false when the signal aborted first. */
@@ -103,17 +104,19 @@ export class LeaderElection {
 
   /** @throws LeaseLost when no renewal succeeded for renewDeadline, or somebody else holds the lease. */
   async #renewUntil(ended: AbortSignal): Promise<void> {
-    const { clock, renewDeadline, retryPeriod, name } = this.#options
+    const { clock, renewDeadline, retryPeriod, name, identity } = this.#options
+    const pause = (): Promise<void> => sleep(clock, retryPeriod, ended).catch(() => undefined)
+    await pause()
     while (!ended.aborted) {
-      using limit = deadline(clock, renewDeadline, () => new LeaseLost(`the lease ${name} could not be renewed within ${renewDeadline / 1000} s`), ended)
-      while (!await this.#attempt(limit.signal)) {
-        if (ended.aborted) return
+      // The end does not cut a renewal off: the release must know whether it took effect.
+      using limit = deadline(clock, renewDeadline, () => new LeaseLost(`the lease ${name} could not be renewed within ${renewDeadline / 1000} s`))
+      while (!await this.#attempt(limit.signal) && !ended.aborted) {
         limit.signal.throwIfAborted()
         const holder = this.#lease?.spec.holderIdentity
-        if (holder && holder !== this.#options.identity) throw new LeaseLost(`the lease ${name} is held by ${holder} now`)
-        await sleep(clock, retryPeriod, limit.signal).catch(() => undefined)
+        if (holder && holder !== identity) throw new LeaseLost(`the lease ${name} is held by ${holder} now`)
+        await pause()
       }
-      await sleep(clock, retryPeriod, ended).catch(() => undefined)
+      await pause()
     }
   }
 

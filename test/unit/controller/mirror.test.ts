@@ -26,7 +26,7 @@ describe('versions', () => {
     ['a', 'b', undefined, 'that are no integers have no order'],
     ['a', 'a', 0, 'that are no integers can still be equal'],
     ['', '1', undefined, 'that are absent have no order'],
-  ])('%s and %s: %s (%s)', (a, b, expected) => {
+  ] as [string, string, number | undefined, string][])('%s and %s: %s (%s)', (a, b, expected) => {
     const order = compareVersions(a, b)
     expect(order === undefined ? undefined : Math.sign(order)).toBe(expected)
   })
