@@ -1,0 +1,28 @@
+// What the driver's tests share: one private libvirtd and connections to it.
+
+import { createRegistry } from '../../../drivers/registry.ts'
+import type { Connection, DriverEvent, OpenOptions } from '../../../drivers/driver.ts'
+import { until } from '../../support/until.ts'
+import type { PrivateLibvirtd } from '../../support/libvirtd.ts'
+
+export const settings: OpenOptions = { callTimeout: 60_000, keepAliveInterval: 5000, keepAliveCount: 5 }
+
+export const openAt = (host: PrivateLibvirtd, driver: string, options: Partial<OpenOptions> = {}): Promise<Connection> =>
+  createRegistry().open(host.uri(driver), { ...settings, ...options })
+
+export const failure = (promise: Promise<unknown>): Promise<Error & { code?: number }> =>
+  promise.then(() => { throw new Error('it succeeded') }, (reason: unknown) => reason as Error)
+
+/** Collects events, and waits for one. */
+export const recorder = (connection: Connection) => {
+  const events: DriverEvent[] = []
+  connection.onEvent((event) => events.push(event))
+  return {
+    events,
+    /** The first event, new or old, of this type and name that satisfies `wanted`. */
+    async saw<N extends DriverEvent['name'], T extends DriverEvent['type']>(type: T, name: N, wanted: (event: Extract<DriverEvent, { type: T; name: N }>) => boolean = () => true) {
+      type Wanted = Extract<DriverEvent, { type: T; name: N }>
+      return until(`${type} ${name} comes`, () => events.find((event): event is Wanted => event.type === type && event.name === name && wanted(event as Wanted)))
+    },
+  }
+}
