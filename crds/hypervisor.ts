@@ -5,7 +5,7 @@ import { conditions, labelSelector, managementPolicy, observedGeneration, unseen
 import { columns, type Kind } from './kind.ts'
 import { type KubeObject } from './meta.ts'
 import { group, version } from './names.ts'
-import { about, bytes, choice, duration, flag, hostPath, integer, mapOf, object, optional, setOf, text } from './schema.ts'
+import { about, bytes, choice, duration, flag, hostPath, integer, mapOf, noPassword, object, optional, setOf, text } from './schema.ts'
 
 /** What vireo uses where spec.connection does not say. */
 export const connectionDefaults = {
@@ -48,7 +48,7 @@ const spec = object({
         message: 'is not a libvirt URI: write one such as qemu:///system',
         messageExpression: "self + ' is not a libvirt URI: write one such as qemu:///system'",
       },
-      { rule: "!self.matches('^[^/]*//[^/@]*:[^/@]*@')", message: 'must not hold a password: anybody who may read the object would read it' },
+      noPassword,
     ],
   }),
   default: optional(flag(about('Takes the objects that name no Hypervisor. Of two defaults the older serves and the younger is Invalid; bound objects never move.', 'false', 'policy'))),

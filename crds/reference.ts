@@ -94,6 +94,7 @@ export function referenceIndex(kinds: readonly Kind[]): string {
     '<!-- Generated from crds/ by `node crds/generate.ts`. -->',
     '',
     `The kinds of \`${apiVersion}\`. The same texts are in \`kubectl explain\`.`,
+    'They need an API server of Kubernetes 1.31 or newer, the first with both the functions for addresses in CEL and selectable fields; tested on 1.36.',
     '',
     ...kinds.map(kind => `- [${kind.resource.kind}](${kind.singular}.md): ${kind.description}`),
     '',

@@ -113,15 +113,13 @@ export const duration = (about: About) =>
     }],
   })
 
-/** Exactly one of the fields. `what` completes the sentence "... needs exactly one of a, b". */
-export const exactlyOne = (what: string, fields: readonly string[]): Rule => ({
+/**
+ * Exactly one of the fields. `what` opens the sentence "... needs exactly one of a, b"; `presence` says that some
+ * members may be without settings, which people write as nothing after the colon, and that is null.
+ */
+export const exactlyOne = (what: string, fields: readonly string[], presence = false): Rule => ({
   rule: `[${fields.map(f => `has(self.${f})`).join(', ')}].filter(x, x).size() == 1`,
-  message: `${what} needs exactly one of ${fields.join(', ')}; what is meant to be there without settings is written {}`,
-})
-
-export const atMostOne = (what: string, fields: readonly string[]): Rule => ({
-  rule: `[${fields.map(f => `has(self.${f})`).join(', ')}].filter(x, x).size() <= 1`,
-  message: `${what} takes at most one of ${fields.join(', ')}`,
+  message: `${what} needs exactly one of ${fields.join(', ')}${presence ? '; one without settings is written {}' : ''}`,
 })
 
 /** The name of a list entry: it becomes part of the device's alias on the host. */
@@ -161,3 +159,10 @@ export const hostPath = (about: About) =>
       messageExpression: "self + ' must be an absolute path on the host: it has to begin with /'",
     }],
   })
+
+/** On URIs. Forbidden, unlike Invalid, does not print the value. */
+export const noPassword: Rule = {
+  rule: "!self.matches('^[^/]*//[^/@]*:[^/@]*@')",
+  message: 'must not hold a password: anybody who may read the object would read it',
+  reason: 'FieldValueForbidden',
+}

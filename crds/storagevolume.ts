@@ -7,7 +7,7 @@ import {
 import { columns, type Kind } from './kind.ts'
 import { type KubeObject } from './meta.ts'
 import { group, version } from './names.ts'
-import { about, bytes, choice, exactlyOne, object, optional, presence, quantity, text, type Rule } from './schema.ts'
+import { about, bytes, choice, exactlyOne, noPassword, object, optional, presence, quantity, text, type Rule } from './schema.ts'
 
 const url = object({
   url: text(2048, about('Where to fetch it, http or https.'), {
@@ -17,7 +17,7 @@ const url = object({
         message: 'is not an http or https URL',
         messageExpression: "self + ' is not an http or https URL'",
       },
-      { rule: "!self.matches('^[^/]*//[^/@]*:[^/@]*@')", message: 'must not hold a password: anybody who may read the object would read it' },
+      noPassword,
     ],
   }),
   checksum: optional(text(136, about('Checksum of what is fetched: sha256: or sha512: and the hexadecimal digits.', 'none, which verification has to allow'), {
@@ -41,7 +41,7 @@ const source = object({
   }, about('A full copy of another volume.'))),
   url: optional(url),
 }, about('Where the content comes from: exactly one of empty, clone, url. It is written once.', '{empty: {}}', 'bound'), {
-  rules: [exactlyOne('source', ['empty', 'clone', 'url'])],
+  rules: [exactlyOne('source', ['empty', 'clone', 'url'], true)],
 })
 
 const spec = object({

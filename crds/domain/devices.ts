@@ -73,7 +73,7 @@ const graphic = object({
   vnc: optional(display('VNC')),
   spice: optional(display('SPICE')),
   xml: entryOverlay('graphics'),
-}, about('One display. Exactly one of vnc, spice.'), { rules: [exactlyOne('a display', ['vnc', 'spice'])] })
+}, about('One display. Exactly one of vnc, spice.'), { rules: [exactlyOne('a display', ['vnc', 'spice'], true)] })
 
 export const graphics = mapOf('name', graphic, 64, about('Displays of the domain.', 'none', 'coldStart', 'Passwords are applied live.'))
 
@@ -99,7 +99,7 @@ const serial = object({
     file: text(1024, about('File on the host. Has to lie below hostPaths of the Hypervisor.')),
   }, about('Copies the output into a file on the host too.', 'none'))),
   xml: entryOverlay('serial'),
-}, about('One serial port. Exactly one of pty, unix, tcp, file.'), { rules: [exactlyOne('a serial port', ['pty', 'unix', 'tcp', 'file'])] })
+}, about('One serial port. Exactly one of pty, unix, tcp, file.'), { rules: [exactlyOne('a serial port', ['pty', 'unix', 'tcp', 'file'], true)] })
 
 export const serials = mapOf('name', serial, 64, about('Serial ports of the domain, in place of the default console.', 'the console of defaultDevices only', 'coldStart'))
 

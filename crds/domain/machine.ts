@@ -45,7 +45,7 @@ export const os = object({
       }, about('Where the firmware keeps its variables.', "libvirt's", 'coldStart'))),
     }, about('UEFI; {} lets the host choose the image.'))),
   }, about('Firmware: exactly one of bios, uefi.', 'bios where the machine has it, else uefi', 'coldStart'), {
-    rules: [exactlyOne('firmware', ['bios', 'uefi'])],
+    rules: [exactlyOne('firmware', ['bios', 'uefi'], true)],
   })),
   bootMenu: optional(object({
     state: choice(['Enabled', 'Disabled'], about('Whether the firmware offers a boot menu.')),
