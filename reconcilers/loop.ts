@@ -1,14 +1,15 @@
 // The shared loop of the four host-object kinds: get, gather, plan, observe afresh, perform, observe again, write status once.
 
+import { timestamp } from '../controller/clock.ts'
 import { type Client } from '../controller/client.ts'
 import { type Result } from '../controller/controller.ts'
 import { isConflict, isNotFound } from '../controller/errors.ts'
 import { type EventRecorder } from '../controller/events.ts'
+import { patchMetadata } from '../controller/finalizers.ts'
 import { type Log } from '../controller/log.ts'
 import { type StatusWriter } from '../controller/status.ts'
 import { annotations, finalizer } from '../crds/names.ts'
 import { LibvirtError, isUnknown, isUnsupported } from '../drivers/errors.ts'
-import { editFinalizer } from './finalizer.ts'
 import { type AnyKind, type Inputs } from './kind.ts'
 import { commonStatus } from './outcome.ts'
 import { type Action, type Plan, Refusal, type Standing, isSettled } from './plan.ts'
@@ -19,7 +20,7 @@ export interface LoopOptions {
   world: World
   kinds: Record<HostObjectKind, AnyKind>
   client: Client
-  status: StatusWriter
+  status: Record<HostObjectKind, Pick<StatusWriter<any>, 'write'>> // oxlint-disable-line typescript/no-explicit-any -- one writer per kind
   recorder: EventRecorder
   log: Log
   onAction?: (kind: string, action: string, outcome: 'ok' | 'error') => void
@@ -139,7 +140,9 @@ export class Loop {
     const wanting = run.inputs!.terminating ? false : !object.metadata.finalizers?.includes(finalizer) || (intent !== undefined && object.metadata.annotations?.[annotations.intent] !== intent)
     if (wanting) {
       // The patch names UID and version, so its answer is the live object.
-      run.object = await editFinalizer(client, kind.resource, object, 'add', intent)
+      const live = await patchMetadata(client, kind.resource, object, { addFinalizers: [finalizer], ...(intent === undefined ? {} : { annotations: { [annotations.intent]: intent } }) })
+      if (live === undefined) throw new StaleMirror()
+      run.object = live
     } else {
       if (!plan.actions.some(action => action.guarded)) return
       const live = await client.find<HostObject>(kind.resource, namespace, name)
@@ -153,7 +156,7 @@ export class Loop {
   async #settle(kind: AnyKind, run: Run, standing: Standing): Promise<Result> {
     if (run.plan?.gone) {
       this.#options.recorder.event(run.object, 'Normal', 'Deleted', standing.message)
-      await editFinalizer(this.#options.client, kind.resource, run.object, 'remove')
+      await patchMetadata(this.#options.client, kind.resource, run.object, { removeFinalizers: [finalizer] })
       return this.#forget(kind, keyOf(run.object))
     }
     await this.#write(kind, run, standing)
@@ -177,8 +180,8 @@ export class Loop {
     if (!isSettled(standing) && (before?.reason !== standing.reason || before?.message !== standing.message)) {
       recorder.event(object, REPORTED_AS_NORMAL.has(standing.reason) ? 'Normal' : 'Warning', standing.reason, standing.message)
     }
-    const written = await status.write(object, { ...own, ...common, ...(actions.length > 0 ? { actions } : {}) })
-    if (written !== undefined) kind.mirror(world).observeWrite(written)
+    const written = await status[object.kind as HostObjectKind].write(object, { ...own, ...common, ...(actions.length > 0 ? { actions } : {}) })
+    if (written === undefined) throw new StaleMirror()
   }
 
   /** The one place where errors become conditions and a way to go on. */
@@ -230,7 +233,7 @@ export class Loop {
   }
 
   async #gone(kind: AnyKind, run: Run): Promise<Result> {
-    await editFinalizer(this.#options.client, kind.resource, run.object, 'remove')
+    await patchMetadata(this.#options.client, kind.resource, run.object, { removeFinalizers: [finalizer] })
     return this.#forget(kind, keyOf(run.object))
   }
 
@@ -249,7 +252,7 @@ export class Loop {
   /** The annotation lets go of an object whose host is gone for good; the host is not touched, and an Event says so. */
   async #release(kind: AnyKind, key: string, object: HostObject): Promise<Result> {
     this.#options.recorder.event(object, 'Warning', 'Released', `Released by the annotation ${annotations.release}: vireo forgets the object without touching what it may have left on Hypervisor ${object.status?.binding?.hypervisor ?? '(none)'}.`)
-    await editFinalizer(this.#options.client, kind.resource, object, 'remove')
+    await patchMetadata(this.#options.client, kind.resource, object, { removeFinalizers: [finalizer] })
     return this.#forget(kind, key)
   }
 
@@ -269,7 +272,7 @@ class StaleMirror extends Error {
 const REPORTED_AS_NORMAL = new Set<string>(['WaitingForReference', 'WaitingForHypervisor', 'Creating', 'Starting', 'Stopping', 'Updating', 'Transferring', 'Deleting'])
 
 function mergeVerbs(before: { name: string; token: string; time: string; outcome: string }[] | undefined, handled: { name: string; token: string; outcome: string }[], now: number): { name: string; token: string; time: string; outcome: string }[] {
-  const time = new Date(now).toISOString().replace(/\.\d+Z$/, 'Z')
+  const time = timestamp(now)
   const byName = new Map((before ?? []).map(record => [record.name, record]))
   for (const verb of handled) byName.set(verb.name, { ...verb, time })
   return [...byName.values()].sort((a, b) => (a.name < b.name ? -1 : 1))

@@ -1,8 +1,9 @@
 // Turns where an object stands into its conditions and the common part of its status.
 
+import { timestamp } from '../controller/clock.ts'
+import { type Condition } from '../controller/conditions.ts'
 import { type DriftEntry, type PendingChange, type Plan, type Standing, isSettled, isStalled } from './plan.ts'
 
-export interface Condition { type: string; status: 'True' | 'False' | 'Unknown'; reason: string; message: string; lastTransitionTime: string; observedGeneration?: number }
 export interface CommonStatus {
   observedGeneration: number
   conditions: Condition[]
@@ -17,7 +18,7 @@ export function conditionsOf(previous: Condition[] | undefined, wanted: Omit<Con
   return wanted
     .map(condition => {
       const before = previous?.find(other => other.type === condition.type)
-      return { ...condition, message: condition.message.slice(0, 4096), lastTransitionTime: before?.status === condition.status ? before.lastTransitionTime : new Date(now).toISOString().replace(/\.\d+Z$/, 'Z') }
+      return { ...condition, message: condition.message.slice(0, 4096), lastTransitionTime: before?.status === condition.status ? before.lastTransitionTime : timestamp(now) }
     })
     .sort((a, b) => (a.type < b.type ? -1 : 1))
 }
@@ -45,7 +46,7 @@ export function commonStatus(standing: Standing, plan: Plan | undefined, at: Cir
     wanted.push({ type: 'RestartRequired', status: 'True', reason: 'Staged', message: `Takes effect at the next cold start: ${list(plan.pending.map(change => change.path))}.`, observedGeneration })
   }
   if (plan?.deletionBlocked) wanted.push({ type: 'DeletionBlocked', status: 'True', ...plan.deletionBlocked, observedGeneration })
-  const since = new Date(at.now).toISOString().replace(/\.\d+Z$/, 'Z')
+  const since = timestamp(at.now)
   return {
     observedGeneration,
     conditions: conditionsOf(at.previous?.conditions, wanted, at.now),

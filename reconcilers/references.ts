@@ -2,10 +2,13 @@
 
 import { type Hypervisor } from '../crds/hypervisor.ts'
 import { type StoragePool } from '../crds/storagepool.ts'
+import { type StorageVolume } from '../crds/storagevolume.ts'
+import { type VirtualDomain } from '../crds/virtualdomain.ts'
+import { type VirtualNetwork } from '../crds/virtualnetwork.ts'
 import { type Host } from '../observed/host.ts'
 import { type Grant, grantFor, selects } from './policy.ts'
 import { Refusal } from './plan.ts'
-import { type HostObject, type Mirrors, type World, call } from './world.ts'
+import { type HostObject, type World, call } from './world.ts'
 
 export interface Ref { name: string; namespace?: string }
 
@@ -16,16 +19,16 @@ export interface BoundHost { name: string; hypervisor: Hypervisor; host: Host; g
 export const UNREACHABLE_AFTER = 40_000
 
 type Referable = 'StoragePool' | 'StorageVolume' | 'VirtualNetwork'
-type ObjectOf<K extends Referable> = Mirrors[K] extends { get(namespace: string | undefined, name: string): infer T } ? NonNullable<T> : never
+interface ObjectOf { StoragePool: StoragePool; StorageVolume: StorageVolume; VirtualNetwork: VirtualNetwork }
 
 const labelsOf = (world: World, namespace: string): Record<string, string> =>
   ({ 'kubernetes.io/metadata.name': namespace, ...world.namespaces.get(undefined, namespace)?.metadata.labels })
 
 /** The object a field refers to. Throws WaitingForReference or Forbidden, naming it. `field` is the spec's path. */
-export function resolve<K extends Referable>(world: World, from: HostObject, kind: K, ref: Ref, field: string): ObjectOf<K> {
+export function resolve<K extends Referable>(world: World, from: HostObject, kind: K, ref: Ref, field: string): ObjectOf[K] {
   const own = from.metadata.namespace!
   const namespace = ref.namespace ?? own
-  const target = world.mirrors[kind].get(namespace, ref.name) as ObjectOf<K> | undefined
+  const target = world.mirrors[kind].get(namespace, ref.name) as ObjectOf[K] | undefined
   const name = call(kind, namespace, ref.name, own)
   if (namespace !== own) {
     // An object that is not there and one that is not exported answer alike: a tenant learns nothing of its neighbour.
@@ -53,14 +56,14 @@ export function requireReady(target: { kind: string; metadata: { namespace?: str
 export function referencesOf(object: HostObject): { kind: Referable; ref: Ref; field: string }[] {
   switch (object.kind) {
     case 'StorageVolume': {
-      const { spec } = object as import('../crds/storagevolume.ts').StorageVolume
+      const { spec } = object as StorageVolume
       const list: { kind: Referable; ref: Ref; field: string }[] = [{ kind: 'StoragePool', ref: spec.poolRef, field: 'spec.poolRef' }]
       if (spec.backingStore) list.push({ kind: 'StorageVolume', ref: spec.backingStore.volumeRef, field: 'spec.backingStore.volumeRef' })
       if (spec.source?.clone) list.push({ kind: 'StorageVolume', ref: spec.source.clone.volumeRef, field: 'spec.source.clone.volumeRef' })
       return list
     }
     case 'VirtualDomain': {
-      const { spec } = object as import('../crds/virtualdomain.ts').VirtualDomain
+      const { spec } = object as VirtualDomain
       const list: { kind: Referable; ref: Ref; field: string }[] = []
       for (const disk of spec.disks ?? []) if (disk.volumeRef) list.push({ kind: 'StorageVolume', ref: disk.volumeRef, field: `spec.disks[${disk.name}].volumeRef` })
       for (const nic of spec.interfaces ?? []) if (nic.networkRef) list.push({ kind: 'VirtualNetwork', ref: nic.networkRef, field: `spec.interfaces[${nic.name}].networkRef` })

@@ -39,6 +39,8 @@ export interface World {
   readonly data: DataSource
   /** The connection to a Hypervisor, by its object's name; undefined before its first reconcile. */
   host(hypervisor: string): Host | undefined
+  /** Addresses that the DHCP servers of a Hypervisor's networks leased to a MAC address. */
+  leases(hypervisor: string, mac: string): { ipaddr: string; prefix: number }[]
   hosts(): Iterable<[string, Host]>
 }
 

@@ -25,6 +25,8 @@ export interface MergeRules {
   list(path: string, name: string): ListRule | undefined
   /** True where `found` is only the host's spelling of `wanted` at an attribute (`os/type@machine`) or a text (`memory#text`). */
   equal(path: string, found: string, wanted: string): boolean
+  /** True where what was found stays although it differs: it is then listed in `kept`, not in `changes`. */
+  keep?(change: Change): boolean
   /** Called with the copy of the found element before it is merged: drops what would contradict the wanted one. */
   prepare?(path: string, found: XmlElement, wanted: XmlElement): void
 }
@@ -36,51 +38,60 @@ export const keyed = (key: (entry: XmlElement) => string | undefined): ListRule 
   label: entry => key(entry) ?? '',
 })
 
-export function merge3(found: XmlElement, wanted: XmlElement, applied: XmlElement | undefined, rules: MergeRules): { document: XmlElement; changes: Change[] } {
+export interface Merged { document: XmlElement; changes: Change[]; kept: Change[] }
+
+export function merge3(found: XmlElement, wanted: XmlElement, applied: XmlElement | undefined, rules: MergeRules): Merged {
   const changes: Change[] = []
+  const kept: Change[] = []
   const document = cloneXml(found)
-  mergeElement(document, wanted, applied, '', rules, changes)
-  return { document, changes }
+  const accepts = (change: Change): boolean => {
+    const keep = rules.keep?.(change) ?? false
+    ;(keep ? kept : changes).push(change)
+    return !keep
+  }
+  mergeElement(document, wanted, applied, '', rules, accepts)
+  return { document, changes, kept }
 }
 
-function mergeElement(found: XmlElement, wanted: XmlElement, applied: XmlElement | undefined, path: string, rules: MergeRules, changes: Change[]): void {
+/** Records a difference; false where it is to stay. */
+type Accepts = (change: Change) => boolean
+
+function mergeElement(found: XmlElement, wanted: XmlElement, applied: XmlElement | undefined, path: string, rules: MergeRules, accepts: Accepts): void {
   rules.prepare?.(path, found, wanted)
   for (const [name, value] of Object.entries(wanted.attributes)) {
     const at = `${path}@${name}`
     const was = found.attributes[name]
     if (was === value || (was !== undefined && rules.equal(at, was, value))) continue
-    found.attributes[name] = value
-    changes.push({ path: at, kind: was === undefined ? 'add' : 'set', found: was, wanted: value })
+    if (accepts({ path: at, kind: was === undefined ? 'add' : 'set', found: was, wanted: value })) found.attributes[name] = value
   }
   for (const name of Object.keys(applied?.attributes ?? {})) {
     const was = found.attributes[name]
     if (name in wanted.attributes || was === undefined) continue
-    delete found.attributes[name]
-    changes.push({ path: `${path}@${name}`, kind: 'remove', found: was })
+    if (accepts({ path: `${path}@${name}`, kind: 'remove', found: was })) delete found.attributes[name]
   }
-  mergeText(found, wanted, applied, path, rules, changes)
-  mergeChildren(found, wanted, applied, path, rules, changes)
+  mergeText(found, wanted, applied, path, rules, accepts)
+  mergeChildren(found, wanted, applied, path, rules, accepts)
 }
 
-function mergeText(found: XmlElement, wanted: XmlElement, applied: XmlElement | undefined, path: string, rules: MergeRules, changes: Change[]): void {
+function mergeText(found: XmlElement, wanted: XmlElement, applied: XmlElement | undefined, path: string, rules: MergeRules, accepts: Accepts): void {
   const text = textOf(wanted)
   const was = textOf(found)
   if (text === '' && (applied === undefined || textOf(applied) === '' || was.trim() === '')) return
   if (was === text || (was.trim() === text.trim()) || rules.equal(`${path}#text`, was, text)) return
+  if (!accepts({ path: `${path}#text`, kind: was === '' ? 'add' : text === '' ? 'remove' : 'set', found: was, wanted: text })) return
   found.children = [...(text === '' ? [] : [text]), ...elementsOf(found)]
-  changes.push({ path: `${path}#text`, kind: was === '' ? 'add' : text === '' ? 'remove' : 'set', found: was, wanted: text })
 }
 
 const below = (path: string, name: string): string => (path === '' ? name : `${path}/${name}`)
 
-function mergeChildren(found: XmlElement, wanted: XmlElement, applied: XmlElement | undefined, path: string, rules: MergeRules, changes: Change[]): void {
+function mergeChildren(found: XmlElement, wanted: XmlElement, applied: XmlElement | undefined, path: string, rules: MergeRules, accepts: Accepts): void {
   const plain = path.replace(/\[[^\]]*\]/g, '')
   const names = new Set([...elementsOf(wanted), ...(applied ? elementsOf(applied) : [])].map(child => child.name))
   for (const name of names) {
     const named = (element: XmlElement | undefined): XmlElement[] => (element ? elementsOf(element).filter(child => child.name === name) : [])
     const rule = rules.list(plain, name)
     if (rule?.type === 'atomic') {
-      mergeAtomic(found, named(wanted), named(applied), name, below(path, name), changes)
+      mergeAtomic(found, named(wanted), named(applied), name, below(path, name), accepts)
       continue
     }
     const match = rule?.match ?? ((_entry: XmlElement, candidates: XmlElement[]): number => candidates.length === 0 ? -1 : 0)
@@ -94,31 +105,27 @@ function mergeChildren(found: XmlElement, wanted: XmlElement, applied: XmlElemen
     for (const entry of named(wanted)) {
       const last = take(entry, before)
       const present = take(entry, free)
-      if (present !== undefined) mergeElement(present, entry, last, label(entry), rules, changes)
-      else {
-        insertBesideKin(found, cloneXml(entry))
-        changes.push({ path: label(entry), kind: 'add', wanted: serializeXml(entry) })
-      }
+      if (present !== undefined) mergeElement(present, entry, last, label(entry), rules, accepts)
+      else if (accepts({ path: label(entry), kind: 'add', wanted: serializeXml(entry) })) insertBesideKin(found, cloneXml(entry))
     }
     for (const gone of before) {
       const present = take(gone, free)
       if (present === undefined) continue
-      found.children.splice(found.children.indexOf(present), 1)
-      changes.push({ path: label(gone), kind: 'remove', found: serializeXml(present) })
+      if (accepts({ path: label(gone), kind: 'remove', found: serializeXml(present) })) found.children.splice(found.children.indexOf(present), 1)
     }
   }
 }
 
-function mergeAtomic(found: XmlElement, wanted: XmlElement[], applied: XmlElement[], name: string, path: string, changes: Change[]): void {
+function mergeAtomic(found: XmlElement, wanted: XmlElement[], applied: XmlElement[], name: string, path: string, accepts: Accepts): void {
   const present = elementsOf(found).filter(child => child.name === name)
   if (wanted.length === 0 && applied.length === 0) return
   if (present.length === wanted.length && present.every((element, i) => sameXml(element, wanted[i]!))) return
+  const text = (elements: XmlElement[]): string => elements.map(serializeXml).join('')
+  if (!accepts({ path, kind: present.length === 0 ? 'add' : wanted.length === 0 ? 'remove' : 'set', found: text(present), wanted: text(wanted) })) return
   const at = present.length > 0 ? found.children.indexOf(present[0]!) : found.children.length
   const rest: XmlNode[] = found.children.filter(child => typeof child === 'string' || child.name !== name)
   rest.splice(Math.min(at, rest.length), 0, ...wanted.map(cloneXml))
   found.children = rest
-  const text = (elements: XmlElement[]): string => elements.map(serializeXml).join('')
-  changes.push({ path, kind: present.length === 0 ? 'add' : wanted.length === 0 ? 'remove' : 'set', found: text(present), wanted: text(wanted) })
 }
 
 function insertBesideKin(parent: XmlElement, element: XmlElement): void {

@@ -1,0 +1,29 @@
+#!/usr/bin/env node
+// vireo: the command line. Parses flags and hands over to one file per command.
+
+import { Command, Option } from 'commander'
+import { type ControllerFlags, runController } from './controller.ts'
+import { stopSignal } from './signals.ts'
+
+const program = new Command('vireo')
+  .description('Virtual machines declarative on the libvirt hosts people already have.')
+  .showHelpAfterError()
+
+program.command('controller')
+  .description('Runs the operator against a Kubernetes cluster.')
+  .addOption(new Option('--kubeconfig <file>', 'kubeconfig to use; inside a cluster its service account').env('KUBECONFIG'))
+  .option('--context <name>', 'context of the kubeconfig')
+  .addOption(new Option('--installation <uuid>', 'UUID that the identities on the hosts derive from (default: the UID of the namespace kube-system)').env('VIREO_INSTALLATION'))
+  .addOption(new Option('--health-address <address>', 'where /healthz, /readyz and /metrics are served').env('VIREO_HEALTH_ADDRESS').default('127.0.0.1:8080'))
+  .option('--no-leader-election', 'run without a Lease: only where no second controller can be')
+  .addOption(new Option('--lease-namespace <namespace>', 'namespace of the Lease').env('VIREO_NAMESPACE').default('vireo-system'))
+  .option('--relist-interval <duration>', 'how often each host is listed anew, for what has no event', '10m')
+  .addOption(new Option('--log-level <level>', 'least severe level that is logged').choices(['trace', 'debug', 'info', 'warn', 'error']).env('VIREO_LOG_LEVEL').default('info'))
+  .action(async (flags: ControllerFlags) => { await runController(flags, stopSignal()) })
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  process.stderr.write(`vireo: ${error instanceof Error ? error.message : String(error)}\n`)
+  process.exitCode = 1
+}

@@ -1,0 +1,103 @@
+// The connections behind the Hypervisor objects: opened, replaced and closed as the objects come, change and go.
+
+import { type Clock } from '../controller/clock.ts'
+import { type Log } from '../controller/log.ts'
+import { parseDuration } from '../crds/duration.ts'
+import { type Hypervisor } from '../crds/hypervisor.ts'
+import { annotations } from '../crds/names.ts'
+import { type Connection, type DriverEvent, type OpenOptions } from '../drivers/driver.ts'
+import { Host, type HostState } from '../observed/host.ts'
+import { LeaseWatch } from '../observed/leases.ts'
+import { type ObservedChange } from '../observed/mirror.ts'
+
+export interface HostsOptions {
+  open: (uri: string, options: OpenOptions) => Promise<Connection>
+  clock: Clock
+  log: Log
+  relistInterval: number
+  onCall?: OpenOptions['onCall']
+  onState(hypervisor: string, state: HostState): void
+  onObserved(hypervisor: string, change: ObservedChange): void
+  onEvent(hypervisor: string, event: DriverEvent): void
+  onLeases(hypervisor: string, macs: Set<string>): void
+  /** Pools whose content a StoragePool object answers for. */
+  refreshesPool(uuid: string): boolean
+}
+
+interface Kept { host: Host; leases: LeaseWatch; settings: string }
+
+const usual = { keepAliveInterval: '5s', keepAliveCount: 3, callTimeout: '30s', pollInterval: '30s' }
+
+export class Hosts {
+  readonly #options: HostsOptions
+  readonly #kept = new Map<string, Kept>()
+
+  constructor(options: HostsOptions) {
+    this.#options = options
+  }
+
+  get(name: string): Host | undefined { return this.#kept.get(name)?.host }
+  leases(name: string): LeaseWatch | undefined { return this.#kept.get(name)?.leases }
+  * entries(): Iterable<[string, Host]> {
+    for (const [name, { host }] of this.#kept) yield [name, host]
+  }
+
+  /** Opens the connection of a Hypervisor, or another one where its settings changed. */
+  keep(object: Hypervisor): Host {
+    const { name } = object.metadata
+    const { uri, connection } = object.spec
+    const settings = JSON.stringify([uri, connection ?? {}])
+    const accepted = object.metadata.annotations?.[annotations.acceptHost]
+    const expectedUUID = object.spec.hostUUID ?? accepted ?? object.status?.hostUUID
+    const known = this.#kept.get(name)
+    if (known?.settings === settings) {
+      known.host.expect(expectedUUID)
+      return known.host
+    }
+    if (known !== undefined) this.#drop(name, known)
+    return this.#open(name, settings, uri, connection, expectedUUID)
+  }
+
+  #open(name: string, settings: string, uri: string, connection: Hypervisor['spec']['connection'], expectedUUID: string | undefined): Host {
+    const { open, clock, log, relistInterval, onCall, onState, onObserved, onEvent, onLeases, refreshesPool } = this.#options
+    const host = new Host({
+      uri,
+      open,
+      clock,
+      expectedUUID,
+      callTimeout: parseDuration(connection?.callTimeout ?? usual.callTimeout),
+      keepAliveInterval: parseDuration(connection?.keepAliveInterval ?? usual.keepAliveInterval),
+      keepAliveCount: connection?.keepAliveCount ?? usual.keepAliveCount,
+      pollInterval: parseDuration(connection?.pollInterval ?? usual.pollInterval),
+      relistInterval,
+      onCall,
+      log: (message, fields) => { log.warn({ hypervisor: name, ...fields }, message) },
+    })
+    host.refreshesPool = refreshesPool
+    const leases = new LeaseWatch({ host, clock })
+    leases.onChange(macs => { onLeases(name, macs) })
+    this.#kept.set(name, { host, leases, settings })
+    host.onState(state => { onState(name, state) })
+    host.mirror.onChange(change => { onObserved(name, change) })
+    host.onEvent(event => { onEvent(name, event) })
+    host.start()
+    return host
+  }
+
+  async drop(name: string): Promise<void> {
+    const known = this.#kept.get(name)
+    if (known === undefined) return
+    this.#drop(name, known)
+    await known.host.close()
+  }
+
+  #drop(name: string, { host, leases }: Kept): void {
+    this.#kept.delete(name)
+    leases.close()
+    void host.close()
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#kept.keys()].map(async name => { await this.drop(name) }))
+  }
+}

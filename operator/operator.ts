@@ -1,0 +1,202 @@
+// Puts the parts together: mirrors of the API, connections to hosts, one queue, the workers and the kinds they reconcile.
+
+import { Client } from '../controller/client.ts'
+import { type Clock } from '../controller/clock.ts'
+import { type Result, runWorkers } from '../controller/controller.ts'
+import { EventRecorder } from '../controller/events.ts'
+import { type Log } from '../controller/log.ts'
+import { type Metrics } from '../controller/metrics.ts'
+import { Mirror } from '../controller/mirror.ts'
+import { Reflector } from '../controller/reflector.ts'
+import { type KubeObject, type Resource, customResourceDefinitions, namespaces } from '../controller/resource.ts'
+import { StatusWriter } from '../controller/status.ts'
+import { type Transport } from '../controller/transport.ts'
+import { WorkQueue } from '../controller/workqueue.ts'
+import { type Hypervisor } from '../crds/hypervisor.ts'
+import { kinds as definitions } from '../crds/kinds.ts'
+import { group } from '../crds/names.ts'
+import { type StoragePool } from '../crds/storagepool.ts'
+import { type StorageVolume } from '../crds/storagevolume.ts'
+import { type VirtualDomain } from '../crds/virtualdomain.ts'
+import { type VirtualNetwork } from '../crds/virtualnetwork.ts'
+import { type Connection, type OpenOptions } from '../drivers/driver.ts'
+import { domainKind } from '../reconcilers/domain/index.ts'
+import { type AnyKind } from '../reconcilers/kind.ts'
+import { Loop } from '../reconcilers/loop.ts'
+import { networkKind } from '../reconcilers/network/index.ts'
+import { poolKind } from '../reconcilers/pool/index.ts'
+import { hypervisorNameOf } from '../reconcilers/references.ts'
+import { volumeKind } from '../reconcilers/volume/index.ts'
+import { type HostObject, type HostObjectKind, type KindName, type Mirrors, type World, splitKey } from '../reconcilers/world.ts'
+import { DataWatch } from './data.ts'
+import { Hosts } from './hosts.ts'
+import { Hypervisors } from './hypervisors.ts'
+import { OperatorMetrics } from './metrics.ts'
+import { Wake, addIndexes, dataOf } from './wake.ts'
+
+export interface OperatorOptions {
+  transport: Transport
+  /** Opens a connection to a hypervisor: the driver registry. */
+  open: (uri: string, options: OpenOptions) => Promise<Connection>
+  clock: Clock
+  log: Log
+  metrics: Metrics
+  /** The UUID that computed identities derive from. */
+  installation: string
+  /** The UID of this cluster. */
+  cluster: string
+  /** How often each host is listed anew for what has no event, ms. */
+  relistInterval: number
+  /** Keys of one host that are worked on at once. */
+  perHost?: number
+  instance?: string
+}
+
+const CLUSTER_WIDE = ''
+
+export class Operator {
+  readonly world: World
+  readonly queue: WorkQueue
+  readonly hosts: Hosts
+  readonly #options: OperatorOptions
+  readonly #client: Client
+  readonly #loop: Loop
+  readonly #hypervisors: Hypervisors
+  readonly #data: DataWatch
+  readonly #recorder: EventRecorder
+  readonly #reflectors: Reflector<any>[] = [] // oxlint-disable-line typescript/no-explicit-any -- reflectors of different kinds
+  readonly #mirrors: Mirrors
+  readonly #namespaces = new Mirror<KubeObject>()
+  readonly #definitions = new Mirror<KubeObject>()
+
+  constructor(options: OperatorOptions) {
+    this.#options = options
+    const { transport, open, clock, log, metrics, installation, cluster } = options
+    const operatorMetrics = new OperatorMetrics(metrics.registry)
+    this.#client = new Client({ transport })
+    this.#recorder = new EventRecorder({ client: this.#client, component: 'vireo', instance: options.instance, clock, log })
+    this.#mirrors = {
+      Hypervisor: new Mirror<Hypervisor>(),
+      StoragePool: new Mirror<StoragePool>(),
+      StorageVolume: new Mirror<StorageVolume>(),
+      VirtualNetwork: new Mirror<VirtualNetwork>(),
+      VirtualDomain: new Mirror<VirtualDomain>(),
+    }
+    this.queue = new WorkQueue({ clock, groupOf: key => this.#groupOf(key), perGroup: options.perHost ?? 16, metrics: metrics.queue('vireo') })
+    this.#data = new DataWatch({ transport, clock, log, onChange: reference => { wake.data(reference) } })
+    this.hosts = new Hosts({
+      open,
+      clock,
+      log,
+      relistInterval: options.relistInterval,
+      onCall: call => { operatorMetrics.called(call) },
+      onState: (name, state) => { wake.host(name, state) },
+      onObserved: (name, change) => { operatorMetrics.observed(name, change); wake.observed(name, change) },
+      onEvent: (_name, event) => {
+        if (event.type === 'domain' && event.name === 'device-removal-failed') kinds.VirtualDomain.detachFailed(event.dom.uuid, event.devAlias)
+      },
+      onLeases: (_name, macs) => { wake.leases(macs) },
+      refreshesPool: uuid => this.#mirrors.StoragePool.by('uuid', uuid).length > 0,
+    })
+    this.world = {
+      installation,
+      cluster,
+      clock,
+      mirrors: this.#mirrors,
+      namespaces: this.#namespaces,
+      data: this.#data,
+      host: name => this.hosts.get(name),
+      hosts: () => this.hosts.entries(),
+      leases: (name, mac) => this.hosts.leases(name)?.leasesFor(mac) ?? [],
+    }
+    addIndexes(this.world)
+    const wake = new Wake(this.world, this.queue)
+    const wakeKey = (key: string): void => { this.queue.add(key) }
+    const kinds = {
+      StoragePool: poolKind(),
+      StorageVolume: volumeKind({ wake: wakeKey, clock, log }),
+      VirtualNetwork: networkKind(),
+      VirtualDomain: domainKind({ retainAll: () => this.#crdTerminating('virtualdomains') }),
+    }
+    const status = Object.fromEntries(definitions.map(({ resource }) => [resource.kind, new StatusWriter<any>({ client: this.#client, resource, mirror: this.#mirrors[resource.kind as KindName] })])) // oxlint-disable-line typescript/no-explicit-any -- one writer per kind
+    this.#loop = new Loop({
+      world: this.world,
+      kinds: kinds as Record<HostObjectKind, AnyKind>,
+      client: this.#client,
+      status: status as Record<HostObjectKind, StatusWriter<any>>, // oxlint-disable-line typescript/no-explicit-any -- one writer per kind
+      recorder: this.#recorder,
+      log,
+      onAction: (kind, action, outcome) => { operatorMetrics.acted(kind, action, outcome) },
+    })
+    this.#hypervisors = new Hypervisors({ world: this.world, hosts: this.hosts, client: this.#client, status: status.Hypervisor as StatusWriter<Hypervisor>, recorder: this.#recorder })
+    this.#connectMirrors(wake)
+  }
+
+  #connectMirrors(wake: Wake): void {
+    const { transport, clock, log } = this.#options
+    const reflect = <T extends KubeObject>(resource: Resource, mirror: Mirror<T>, fieldSelector?: string): void => {
+      this.#reflectors.push(new Reflector<T>({ transport, resource, mirror, fieldSelector, clock, log }))
+    }
+    for (const { resource } of definitions) {
+      const kind = resource.kind as KindName
+      const mirror = this.#mirrors[kind] as unknown as Mirror<HostObject>
+      mirror.onChange(change => { wake.object(kind, change) })
+      reflect(resource, mirror)
+    }
+    this.#mirrors.VirtualDomain.onChange(({ object }) => { if (dataOf(object).length > 0) this.#dataUsed = undefined })
+    this.#namespaces.onChange(change => {
+      const labels = (object: KubeObject | undefined): string => JSON.stringify(object?.metadata.labels)
+      if (change.type === 'updated' && labels(change.old) !== labels(change.object)) wake.namespace(change.object.metadata.name)
+    })
+    reflect(namespaces, this.#namespaces)
+    reflect(customResourceDefinitions, this.#definitions)
+  }
+
+  /** Undefined: to be found again, since a domain that names a Secret or ConfigMap changed. */
+  #dataUsed: Set<string> | undefined
+
+  #pruneData(): void {
+    if (this.#dataUsed !== undefined) return
+    this.#dataUsed = new Set(this.#mirrors.VirtualDomain.list().flatMap(dataOf))
+    this.#data.keep(this.#dataUsed)
+  }
+
+  #crdTerminating(plural: string): boolean {
+    return this.#definitions.get(undefined, `${plural}.${group}`)?.metadata.deletionTimestamp !== undefined
+  }
+
+  /** Fairness is by host: the name of the Hypervisor a key belongs to. */
+  #groupOf(key: string): string {
+    const { kind, namespace, name } = splitKey(key)
+    if (kind === 'Hypervisor') return CLUSTER_WIDE
+    const object = this.#mirrors[kind].get(namespace, name) as HostObject | undefined
+    return object === undefined ? CLUSTER_WIDE : hypervisorNameOf(this.world, object) ?? CLUSTER_WIDE
+  }
+
+  /** True once every mirror holds a whole list. */
+  get synced(): boolean {
+    return [...Object.values(this.#mirrors), this.#namespaces, this.#definitions].every(mirror => (mirror as Mirror).synced)
+  }
+
+  /** Fills the mirrors; workers start when all are synced. Runs until the signal aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, log, metrics } = this.#options
+    const reflecting = this.#reflectors.map(async reflector => { await reflector.run(signal) })
+    await Promise.all([...Object.values(this.#mirrors), this.#namespaces, this.#definitions].map(async mirror => { await (mirror as Mirror).whenSynced(signal) })).catch(() => { /* stopped before all were read */ })
+    if (!signal.aborted) {
+      log.info({ objects: Object.fromEntries(Object.entries(this.#mirrors).map(([kind, mirror]) => [kind, (mirror as Mirror).size])) }, 'mirrors are synced, reconciling begins')
+      await runWorkers({ queue: this.queue, reconcile: key => this.reconcile(key), concurrency: 64, clock, log, signal, metrics: metrics.controller('vireo') })
+    }
+    await Promise.all(reflecting)
+    await this.#recorder.flush()
+    this.#recorder.stop()
+    this.#data.close()
+    await this.hosts.close()
+  }
+
+  async reconcile(key: string): Promise<Result> {
+    this.#pruneData()
+    const { kind, name } = splitKey(key)
+    return kind === 'Hypervisor' ? await this.#hypervisors.reconcile(name) : await this.#loop.reconcile(key)
+  }
+}

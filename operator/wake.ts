@@ -1,0 +1,175 @@
+// From changes to keys: which objects a change of the API, of a host or of a lease concerns. Never polls.
+
+import { type Change } from '../controller/mirror.ts'
+import { type WorkQueue } from '../controller/workqueue.ts'
+import { type HostState } from '../observed/host.ts'
+import { type ObservedChange } from '../observed/mirror.ts'
+import { type ObservedDomain, isActive } from '../observed/objects.ts'
+import { computedMac, computedUUID } from '../reconcilers/identity.ts'
+import { UNREACHABLE_AFTER, hypervisorNameOf, referencesOf } from '../reconcilers/references.ts'
+import { type HostObject, type HostObjectKind, type KindName, type World, keyOf } from '../reconcilers/world.ts'
+
+const HOST_KINDS = ['StoragePool', 'StorageVolume', 'VirtualNetwork', 'VirtualDomain'] as const
+
+const target = (kind: string, namespace: string | undefined, name: string): string => `${kind}/${namespace ?? ''}/${name}`
+
+/** Adds the indexes that waking asks; call before the mirrors are filled. */
+export function addIndexes(world: World): void {
+  for (const kind of HOST_KINDS) {
+    const mirror = world.mirrors[kind] as { addIndex(name: string, values: (object: HostObject) => string[]): void }
+    mirror.addIndex('refs', object => referencesOf(object).map(({ kind: to, ref }) => target(to, ref.namespace ?? object.metadata.namespace, ref.name)))
+    mirror.addIndex('hypervisor', object => [hypervisorOf(object)].filter(name => name !== undefined))
+    mirror.addIndex('uuid', object => uuidsOf(world, kind, object))
+    mirror.addIndex('name', object => [object.status?.binding?.name ?? (object.spec as { name?: string }).name ?? object.metadata.name])
+    mirror.addIndex('data', dataOf)
+    mirror.addIndex('terminating', object => (object.metadata.deletionTimestamp === undefined ? [] : ['yes']))
+  }
+  ;(world.mirrors.VirtualDomain).addIndex('mac', object => (object.spec.interfaces ?? []).flatMap(nic => {
+    const uuid = object.status?.binding?.uuid
+    const mac = nic.mac ?? (uuid === undefined ? undefined : computedMac(uuid, nic.name))
+    return mac === undefined ? [] : [mac.toLowerCase()]
+  }))
+}
+
+/** Bound, else as named: unnamed ones are found under '' by whoever looks for those that wait for a default. */
+const hypervisorOf = (object: HostObject): string | undefined =>
+  object.status?.binding?.hypervisor ?? (object.spec as { hypervisorRef?: { name: string } }).hypervisorRef?.name ?? ''
+
+function uuidsOf(world: World, kind: HostObjectKind, object: HostObject): string[] {
+  if (kind === 'StorageVolume') return []
+  const bound = object.status?.binding as { uuid?: string } | undefined
+  return [bound?.uuid ?? (object.spec as { uuid?: string }).uuid ?? computedUUID(world.installation, kind, object.metadata.namespace!, object.metadata.name)]
+}
+
+/** Secrets and ConfigMaps an object names: `Secret/namespace/name`. */
+export function dataOf(object: HostObject): string[] {
+  if (object.kind !== 'VirtualDomain') return []
+  const { namespace } = object.metadata
+  const names: string[] = []
+  const { graphics, cloudInit } = object.spec as import('../crds/virtualdomain.ts').VirtualDomainSpec
+  for (const display of graphics ?? []) {
+    const ref = (display.vnc ?? display.spice)?.passwordSecretRef
+    if (ref !== undefined) names.push(`Secret/${namespace}/${ref.name}`)
+  }
+  for (const text of [cloudInit?.userData, cloudInit?.networkData, cloudInit?.metaData]) {
+    if (text?.secretRef !== undefined) names.push(`Secret/${namespace}/${text.secretRef.name}`)
+    if (text?.configMapRef !== undefined) names.push(`ConfigMap/${namespace}/${text.configMapRef.name}`)
+  }
+  return names
+}
+
+export class Wake {
+  readonly #world: World
+  readonly #queue: Pick<WorkQueue, 'add' | 'addAfter'>
+
+  constructor(world: World, queue: Pick<WorkQueue, 'add' | 'addAfter'>) {
+    this.#world = world
+    this.#queue = queue
+  }
+
+  #mirror(kind: HostObjectKind): { by(index: string, value: string): HostObject[]; list(): HostObject[] } {
+    return this.#world.mirrors[kind] as unknown as { by(index: string, value: string): HostObject[]; list(): HostObject[] }
+  }
+  #add(object: HostObject | undefined): void {
+    if (object !== undefined) this.#queue.add(keyOf(object))
+  }
+  #allBy(index: string, value: string, kinds: readonly HostObjectKind[] = HOST_KINDS): void {
+    for (const kind of kinds) for (const object of this.#mirror(kind).by(index, value)) this.#add(object)
+  }
+
+  /** An object of ours changed in the API: itself, and those that refer to it or wait for it to go. */
+  object(kind: KindName, change: Change<HostObject & { spec: object }>): void {
+    const { object, old } = change
+    if (change.type === 'updated' && old !== undefined && !concerns(old, object)) return this.#dependents(kind, object, old)
+    this.#queue.add(keyOf(object), change.source === 'list' ? { priority: 'low' } : undefined)
+    this.#dependents(kind, object, old)
+  }
+
+  #dependents(kind: KindName, object: HostObject, old: HostObject | undefined): void {
+    const { namespace, name } = object.metadata
+    if (old !== undefined && !mattersToOthers(old, object)) return
+    if (kind === 'Hypervisor') {
+      this.#allBy('hypervisor', name)
+      this.#allBy('hypervisor', '')
+      for (const other of this.#world.mirrors.Hypervisor.list()) if (other.spec.default && other.metadata.name !== name) this.#queue.add(keyOf(other))
+      return
+    }
+    this.#allBy('refs', target(kind, namespace, name))
+    // What this object refers to may be waiting to be deleted until nothing does.
+    for (const { kind: to, ref } of referencesOf(object)) {
+      const referred = this.#world.mirrors[to].get(ref.namespace ?? namespace, ref.name)
+      if (referred?.metadata.deletionTimestamp !== undefined) this.#queue.add(keyOf(referred))
+    }
+    const hypervisor = hypervisorNameOf(this.#world, object)
+    if (hypervisor !== undefined && this.#world.mirrors.Hypervisor.get(undefined, hypervisor)?.metadata.deletionTimestamp !== undefined) this.#queue.add(target('Hypervisor', undefined, hypervisor))
+  }
+
+  /** A namespace's labels changed: what its objects may use may have changed. */
+  namespace(name: string): void {
+    for (const kind of HOST_KINDS) for (const object of this.#mirror(kind).list()) if (object.metadata.namespace === name) this.#add(object)
+  }
+
+  /** A Secret or ConfigMap that objects name. */
+  data(reference: string): void {
+    this.#allBy('data', reference)
+  }
+
+  /** The connection of a Hypervisor changed its state. */
+  host(hypervisor: string, state: HostState): void {
+    this.#queue.add(target('Hypervisor', undefined, hypervisor))
+    if (state === 'Open' || state === 'HostChanged') {
+      this.#allBy('hypervisor', hypervisor)
+      this.#allBy('hypervisor', '')
+    } else if (state === 'Broken' || state === 'AuthFailed') {
+      // Only when it stays away do its objects say so.
+      for (const kind of HOST_KINDS) for (const object of this.#mirror(kind).by('hypervisor', hypervisor)) this.#queue.addAfter(keyOf(object), UNREACHABLE_AFTER + 100)
+    }
+  }
+
+  /** An object on a host changed. */
+  observed(hypervisor: string, change: ObservedChange): void {
+    const { object } = change
+    this.#queue.add(target('Hypervisor', undefined, hypervisor), { priority: 'low' })
+    const kind = ({ domain: 'VirtualDomain', network: 'VirtualNetwork', pool: 'StoragePool', volume: 'StorageVolume' } as const)[object.kind]
+    if (object.kind === 'volume') {
+      this.#allBy('name', object.ref.name, ['StorageVolume'])
+      this.#volumeUsers(object.path)
+      return
+    }
+    this.#allBy('uuid', object.ref.uuid, [kind])
+    this.#allBy('name', object.ref.name, [kind])
+    if (object.kind === 'domain') this.#domainSurroundings(change.type === 'set' ? (change.before as ObservedDomain | undefined) : undefined, object, change.type === 'gone')
+  }
+
+  /** Volumes waiting to be deleted look again when what used them changed. */
+  #volumeUsers(_path: string): void {
+    this.#allBy('terminating', 'yes', ['StorageVolume', 'StoragePool'])
+  }
+
+  #domainSurroundings(before: ObservedDomain | undefined, domain: ObservedDomain, gone: boolean): void {
+    const nets = (list: ObservedDomain | undefined): string => JSON.stringify([...new Set(list?.interfaces.map(nic => nic.network))])
+    if (gone || before === undefined || nets(before) !== nets(domain) || isActive(before) !== isActive(domain)) {
+      for (const network of new Set([...before?.interfaces ?? [], ...domain.interfaces].map(nic => nic.network))) if (network !== undefined) this.#allBy('name', network, ['VirtualNetwork'])
+    }
+    const disks = (list: ObservedDomain | undefined): string => JSON.stringify(list?.disks.map(disk => disk.source))
+    if (gone || before === undefined || disks(before) !== disks(domain) || isActive(before) !== isActive(domain)) this.#allBy('terminating', 'yes', ['StorageVolume', 'StoragePool', 'VirtualNetwork'])
+  }
+
+  /** Leases of these MAC addresses changed. */
+  leases(macs: Set<string>): void {
+    for (const mac of macs) for (const object of this.#world.mirrors.VirtualDomain.by('mac', mac.toLowerCase())) this.#add(object)
+  }
+}
+
+/** Our own status writes never enqueue: only what people and controllers write does. */
+function concerns(old: HostObject, object: HostObject): boolean {
+  const { metadata: a } = old
+  const { metadata: b } = object
+  return a.uid !== b.uid || a.generation !== b.generation || a.deletionTimestamp !== b.deletionTimestamp || JSON.stringify(a.annotations) !== JSON.stringify(b.annotations) || (b.deletionTimestamp !== undefined && JSON.stringify(a.finalizers) !== JSON.stringify(b.finalizers))
+}
+
+/** Readiness, binding, deletion and spec are what others look at. */
+function mattersToOthers(old: HostObject, object: HostObject): boolean {
+  const look = (at: HostObject): string => JSON.stringify([at.metadata.uid, at.metadata.generation, at.metadata.deletionTimestamp, at.status?.binding, at.status?.conditions?.find(condition => condition.type === 'Ready')?.status, at.metadata.finalizers])
+  return look(old) !== look(object)
+}

@@ -1,0 +1,20 @@
+// Parses libvirt's documents once: the last few stay parsed, so that planning thrice in a row parses once.
+
+import { type XmlElement, parseXml } from '../xml/tree.ts'
+
+const CAPACITY = 64
+const recent = new Map<string, XmlElement>()
+
+/** The parsed document. Shared: never change it. */
+export function parsed(text: string): XmlElement {
+  const known = recent.get(text)
+  if (known !== undefined) {
+    recent.delete(text)
+    recent.set(text, known)
+    return known
+  }
+  const document = parseXml(text)
+  recent.set(text, document)
+  if (recent.size > CAPACITY) recent.delete(recent.keys().next().value!)
+  return document
+}

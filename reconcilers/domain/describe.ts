@@ -1,0 +1,105 @@
+// The domain's own part of the status: what is observed, in the spec's words. Pure.
+
+import { alias } from '../../crds/names.ts'
+import { formatBytes } from '../../crds/quantity.ts'
+import { type XmlElement, attributeOf, childOf, childrenOf, textOf } from '../../xml/tree.ts'
+import { computedMac } from '../identity.ts'
+import { type DomainInputs } from './plan.ts'
+import { powerStateName, reasonName } from './power.ts'
+import { devicesOf } from './render.ts'
+
+const number = (element: XmlElement | undefined): number => Number(textOf(element).trim())
+
+/** The live device of an entry: by our alias, else by target or MAC address. */
+function deviceOf(document: XmlElement, kind: 'disk' | 'interface' | 'graphics', name: string, other: (device: XmlElement) => boolean): XmlElement | undefined {
+  const devices = devicesOf(document, kind)
+  return devices.find(device => attributeOf(childOf(device, 'alias'), 'name') === alias(kind, name)) ?? devices.find(other)
+}
+
+const isGlobal4 = (address: string): boolean => /^\d+\.\d+\.\d+\.\d+$/.test(address) && !address.startsWith('127.') && !address.startsWith('169.254.')
+const isGlobal6 = (address: string): boolean => address.includes(':') && !/^(fe[89ab]|::1$)/i.test(address)
+
+function interfaces(inputs: DomainInputs, document: XmlElement): Record<string, unknown>[] {
+  const { object, binding, observed } = inputs
+  return (object.spec.interfaces ?? []).flatMap(entry => {
+    const mac = (entry.mac ?? computedMac(binding.uuid!, entry.name)).toLowerCase()
+    const device = deviceOf(document, 'interface', entry.name, nic => attributeOf(childOf(nic, 'mac'), 'address')?.toLowerCase() === mac)
+    if (device === undefined) return []
+    const found = attributeOf(childOf(device, 'mac'), 'address') ?? mac
+    const running = observed?.live !== undefined
+    const addresses = running ? inputs.leases(found).map(lease => ({ address: lease.ipaddr, prefix: lease.prefix, source: 'Lease' })) : []
+    return [{
+      name: entry.name,
+      mac: found,
+      target: running ? attributeOf(childOf(device, 'target'), 'dev') : undefined,
+      linkState: attributeOf(childOf(device, 'link'), 'state') ?? 'up',
+      addresses: addresses.length > 0 ? addresses.sort((a, b) => (a.address < b.address ? -1 : 1)) : undefined,
+    }]
+  })
+}
+
+function disks(inputs: DomainInputs, document: XmlElement): Record<string, unknown>[] {
+  const { object, bound } = inputs
+  const wanted = inputs.rendered?.wanted
+  return (object.spec.disks ?? []).flatMap(entry => {
+    const target = entry.target ?? attributeOf(childOf(devicesOf(wanted, 'disk').find(disk => attributeOf(childOf(disk, 'alias'), 'name') === alias('disk', entry.name)), 'target'), 'dev')
+    const device = deviceOf(document, 'disk', entry.name, disk => target !== undefined && attributeOf(childOf(disk, 'target'), 'dev') === target)
+    if (device === undefined) return []
+    const source = childOf(device, 'source')
+    const path = attributeOf(source, 'file') ?? attributeOf(source, 'dev')
+    const volume = path === undefined ? undefined : bound.host.mirror.volumeByPath(path)
+    return [{ name: entry.name, target: attributeOf(childOf(device, 'target'), 'dev'), source: path, capacity: volume === undefined ? undefined : formatBytes(volume.capacity) }]
+  })
+}
+
+function consoles(live: XmlElement): Record<string, unknown>[] {
+  return ['serial', 'console'].flatMap(kind => devicesOf(live, kind).map(device => ({
+    name: attributeOf(childOf(device, 'alias'), 'name') ?? `${kind}${attributeOf(childOf(device, 'target'), 'port') ?? ''}`,
+    type: device.attributes.type ?? 'pty',
+    path: attributeOf(childOf(device, 'source'), 'path'),
+    port: attributeOf(childOf(device, 'target'), 'port'),
+    kind,
+  }))).filter((entry, _, all) => entry.kind === 'serial' || !all.some(other => other.kind === 'serial' && other.path === entry.path))
+    .map(({ name, type, path }, i) => ({ name: name.startsWith('ua-serial-') ? `serial${i}` : name, type, path }))
+}
+
+function graphics(inputs: DomainInputs, live: XmlElement): Record<string, unknown>[] {
+  return (inputs.object.spec.graphics ?? []).flatMap(entry => {
+    const type = entry.vnc === undefined ? 'spice' : 'vnc'
+    const device = deviceOf(live, 'graphics', entry.name, display => display.attributes.type === type)
+    if (device === undefined) return []
+    const port = Number(device.attributes.port ?? -1)
+    return [{ name: entry.name, listen: device.attributes.listen ?? attributeOf(childOf(device, 'listen'), 'address'), port: port > 0 ? port : undefined }]
+  })
+}
+
+const agentConnected = (live: XmlElement): boolean =>
+  childrenOf(childOf(live, 'devices'), 'channel').some(channel => attributeOf(childOf(channel, 'target'), 'name') === 'org.qemu.guest_agent.0' && attributeOf(childOf(channel, 'target'), 'state') === 'connected')
+
+const listOrNone = <T>(list: T[]): T[] | undefined => (list.length === 0 ? undefined : list)
+
+export function describeDomain(inputs: DomainInputs): Record<string, unknown> {
+  const { observed, found, binding, object } = inputs
+  if (observed === undefined || found === undefined) return { binding: object.status?.binding, ...(object.status?.binding === undefined ? {} : { powerState: object.status.powerState }) }
+  const document = found.live ?? found.inactive
+  const nics = interfaces(inputs, document)
+  const addresses = nics.flatMap(nic => (nic.addresses as { address: string }[] | undefined) ?? []).map(entry => entry.address)
+  const vcpu = childOf(document, 'vcpu')
+  return {
+    binding,
+    powerState: powerStateName(observed.state),
+    powerStateReason: reasonName(observed.state, observed.reason),
+    id: observed.ref.id > 0 ? observed.ref.id : undefined,
+    type: document.attributes.type,
+    arch: attributeOf(childOf(document, 'os', 'type'), 'arch'),
+    machine: attributeOf(childOf(document, 'os', 'type'), 'machine'),
+    cpus: Number(attributeOf(vcpu, 'current') ?? textOf(vcpu)),
+    memory: formatBytes(number(childOf(document, 'currentMemory') ?? childOf(document, 'memory')) * 1024),
+    address: addresses.find(isGlobal4) ?? addresses.find(isGlobal6),
+    interfaces: listOrNone(nics),
+    disks: listOrNone(disks(inputs, document)),
+    consoles: found.live && listOrNone(consoles(found.live)),
+    graphics: found.live && listOrNone(graphics(inputs, found.live)),
+    guestAgent: found.live !== undefined && devicesOf(found.live, 'channel').length > 0 ? { connected: agentConnected(found.live) } : undefined,
+  }
+}

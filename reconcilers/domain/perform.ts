@@ -1,0 +1,139 @@
+// Makes the driver calls of a domain's actions.
+
+import { Affect, type Connection, CreateFlags, DestroyFlags, type DomainRef, ShutdownFlags, UndefineFlags } from '../../drivers/driver.ts'
+import { ErrorNumber, LibvirtError, isAbsent } from '../../drivers/errors.ts'
+import { type Host } from '../../observed/host.ts'
+import { idOf } from '../../observed/mirror.ts'
+import { el, serializeXml } from '../../xml/tree.ts'
+import { isoImage } from './iso.ts'
+import { specPath } from './paths.ts'
+import { type DomainAction, type DomainInputs, type DomainMemory, STAGES_LIVE } from './plan.ts'
+import { isHealthyRun } from './power.ts'
+import { type SeedAction } from './seed.ts'
+
+const SHUTDOWN: Record<string, number> = { auto: ShutdownFlags.DEFAULT, acpi: ShutdownFlags.ACPI_POWER_BTN, agent: ShutdownFlags.GUEST_AGENT, initctl: ShutdownFlags.INITCTL, signal: ShutdownFlags.SIGNAL, paravirt: ShutdownFlags.PARAVIRT }
+
+const UNDEFINE_ALL = UndefineFlags.MANAGED_SAVE | UndefineFlags.SNAPSHOTS_METADATA | UndefineFlags.CHECKPOINTS_METADATA | UndefineFlags.NVRAM
+
+const LIVE_ACTIONS = new Set(['MemorySet', 'VcpusSet', 'TitleSet', 'DescriptionSet', 'DeviceAttached', 'DeviceDetached', 'DeviceUpdated'])
+
+/** `verifiedSeeds` learns of each seed that was written to the end. */
+export async function performDomain(action: DomainAction, inputs: DomainInputs, verifiedSeeds: Set<string>): Promise<void> {
+  const { host } = inputs.bound
+  const connection = host.use()
+  const dom: DomainRef = inputs.observed?.ref ?? { name: inputs.binding.name!, uuid: inputs.binding.uuid!, id: -1 }
+  if (!LIVE_ACTIONS.has(action.type)) return await performOther(action, connection, dom, inputs, verifiedSeeds)
+  try {
+    await performLive(action, connection, dom, inputs.memory)
+  } catch (error) {
+    if (!(error instanceof LibvirtError) || !STAGES_LIVE.has(error.code)) throw error
+    // This guest can't take it now: it is listed as staged, and a cold start brings it.
+    inputs.memory.refusedLive.set(action.reason, stagedPath(action))
+  }
+}
+
+function stagedPath(action: DomainAction): string {
+  switch (action.type) {
+    case 'MemorySet': return 'memory'
+    case 'VcpusSet': return 'cpus'
+    case 'TitleSet': return 'title'
+    case 'DescriptionSet': return 'description'
+    case 'DeviceAttached': case 'DeviceUpdated': case 'DeviceDetached': {
+      const kind = /^<(\w+)/.exec(action.xml)?.[1] ?? 'device'
+      const label = /<alias name="([^"]+)"/.exec(action.xml)?.[1] ?? /<target dev="([^"]+)"/.exec(action.xml)?.[1] ?? ''
+      return specPath(`devices/${kind}[${label}]`)
+    }
+    default: return action.type
+  }
+}
+
+async function performLive(action: DomainAction, connection: Connection, dom: DomainRef, memory: DomainMemory): Promise<void> {
+  switch (action.type) {
+    case 'MemorySet':
+      await connection.domainSetMemoryFlags(dom, action.kib, Affect.LIVE)
+      memory.askedMemory = action.kib
+      return
+    case 'VcpusSet': return await connection.domainSetVcpusFlags(dom, action.count, Affect.LIVE)
+    case 'TitleSet': return await connection.domainSetMetadata(dom, 1, action.text, null, null, Affect.LIVE)
+    case 'DescriptionSet': return await connection.domainSetMetadata(dom, 0, action.text, null, null, Affect.LIVE)
+    case 'DeviceAttached': return await connection.domainAttachDeviceFlags(dom, action.xml, Affect.LIVE)
+    case 'DeviceUpdated': return await connection.domainUpdateDeviceFlags(dom, action.xml, Affect.LIVE)
+    case 'DeviceDetached':
+      // The guest lets go later, with an event; until then the request is not repeated.
+      memory.detaching.add(action.alias)
+      return await connection.domainDetachDeviceFlags(dom, action.xml, Affect.LIVE)
+    default: throw new TypeError(`${action.type} is no live change`)
+  }
+}
+
+async function performOther(action: DomainAction, connection: Connection, dom: DomainRef, inputs: DomainInputs, verifiedSeeds: Set<string>): Promise<void> {
+  const { memory, now, object } = inputs
+  switch (action.type) {
+    case 'Defined':
+    case 'Released':
+      await connection.domainDefineXMLFlags(action.xml, 0)
+      return
+    case 'AutostartSet': return await connection.domainSetAutostart(dom, action.enabled)
+    case 'Started': {
+      if (isHealthyRun(memory, now)) memory.ends = 0
+      Object.assign(memory, { started: now, ended: undefined, stopping: undefined, restarting: undefined })
+      await connection.domainCreateWithFlags(dom, action.paused ? CreateFlags.PAUSED : CreateFlags.NONE)
+      return
+    }
+    case 'ShutdownRequested':
+      memory.stopping = now
+      if (action.restart) memory.restarting = true
+      return await connection.domainShutdownFlags(dom, SHUTDOWN[object.spec.shutdown?.mode ?? 'auto'] ?? ShutdownFlags.DEFAULT)
+    case 'PoweredOff': return await connection.domainDestroyFlags(dom, DestroyFlags.DEFAULT)
+    case 'Reset': return await connection.domainReset(dom)
+    case 'Resumed': return await connection.domainResume(dom)
+    case 'Suspended': return await connection.domainSuspend(dom)
+    case 'Undefined': return await undefine(connection, dom)
+    case 'SeedWritten': return await writeSeed(action, inputs.bound.host, verifiedSeeds)
+    case 'SeedRemoved': return await removeSeed(action, inputs.bound.host)
+    default: throw new TypeError(`unknown action ${action.type}`)
+  }
+}
+
+/** Gone is what was wanted; drivers that lack a flag are asked again without any. */
+async function undefine(connection: Connection, dom: DomainRef): Promise<void> {
+  for (const flags of [UNDEFINE_ALL, UNDEFINE_ALL & ~UndefineFlags.NVRAM, UndefineFlags.MANAGED_SAVE | UndefineFlags.SNAPSHOTS_METADATA, 0]) {
+    try {
+      return await connection.domainUndefineFlags(dom, flags)
+    } catch (error) {
+      if (isAbsent(error)) return
+      const lacksFlag = error instanceof LibvirtError && (error.code === ErrorNumber.INVALID_ARG || error.code === ErrorNumber.NO_SUPPORT || error.code === ErrorNumber.OPERATION_UNSUPPORTED)
+      if (!lacksFlag || flags === 0) throw error
+    }
+  }
+}
+
+async function writeSeed({ pool, name, files }: Extract<SeedAction, { type: 'SeedWritten' }>, host: Host, verified: Set<string>): Promise<void> {
+  const image = isoImage('cidata', { ...files })
+  const ref = host.mirror.pool(pool)!.ref
+  const connection = host.use()
+  const half = await connection.storageVolLookupByName(ref, name).catch((error: unknown) => { if (isAbsent(error)) return undefined; throw error })
+  if (half !== undefined) await connection.storageVolDelete(half, 0)
+  const xml = el('volume', {}, el('name', {}, name), el('capacity', { unit: 'bytes' }, image.length), el('target', {}, el('format', { type: 'raw' }), el('permissions', {}, el('mode', {}, '0600'))))
+  const volume = await connection.storageVolCreateXML(ref, serializeXml(xml), 0)
+  const stream = await host.openStreamConnection()
+  try {
+    const upload = await stream.storageVolUpload(volume, 0, image.length, 0)
+    await upload.write(image)
+    await upload.finish()
+  } finally {
+    await stream.close()
+  }
+  await host.refresh(idOf.volume(pool, name))
+  verified.add(await connection.storageVolGetPath(volume))
+}
+
+async function removeSeed({ pool, name }: Extract<SeedAction, { type: 'SeedRemoved' }>, host: Host): Promise<void> {
+  const volume = host.mirror.volume(pool, name)
+  try {
+    if (volume !== undefined) await host.use().storageVolDelete(volume.ref, 0)
+  } catch (error) {
+    if (!isAbsent(error)) throw error
+  }
+  await host.refresh(idOf.volume(pool, name))
+}

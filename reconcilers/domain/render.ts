@@ -1,0 +1,132 @@
+// Renders a VirtualDomain: spec and resolved references in, the wanted domain document out. Pure.
+
+import { parseQuantity } from '../../crds/quantity.ts'
+import { type VirtualDomainSpec } from '../../crds/virtualdomain.ts'
+import { type XmlElement, childOf, childrenOf, el } from '../../xml/tree.ts'
+import { type GuestCapability } from '../capabilities.ts'
+import { type VolumeSource, renderDevices } from './devices.ts'
+
+export interface Rendering {
+  name: string
+  uuid: string
+  spec: VirtualDomainSpec
+  /** libvirt's driver name: QEMU, Test, LXC … */
+  driver: string
+  guests: GuestCapability[]
+  arch: string | undefined
+  /** Volumes behind disks, by the disk's name. */
+  volumes: ReadonlyMap<string, VolumeSource>
+  /** libvirt's names of networks, by the interface's name. */
+  networks: ReadonlyMap<string, string>
+  /** Paths of kernel and initrd. */
+  kernel?: string
+  initrd?: string
+  /** Passwords of displays, by the display's name. */
+  passwords: ReadonlyMap<string, string>
+  /** Path of the cloud-init seed. */
+  seed?: string
+  /** The document rendered last: targets chosen then are kept for life. */
+  applied?: XmlElement
+}
+
+export const isQemu = (driver: string): boolean => driver === 'QEMU'
+const kib = (bytes: number): number => Math.ceil(bytes / 1024)
+export const memoryKiB = (spec: VirtualDomainSpec): number => kib(Number(parseQuantity(spec.memory ?? '1Mi')))
+export const maxMemoryKiB = (spec: VirtualDomainSpec): number => (spec.maxMemory === undefined ? memoryKiB(spec) : kib(Number(parseQuantity(spec.maxMemory))))
+export const cpusOf = (spec: VirtualDomainSpec): number => spec.cpus ?? 1
+export const maxCpusOf = (spec: VirtualDomainSpec): number => spec.maxCpus ?? cpusOf(spec)
+
+/** What the host offers for a spec: domain type, architecture, machine. */
+export interface Platform { type: string; arch?: string; machine?: string }
+
+const DRIVER_TYPES: Record<string, string> = { Test: 'test', TEST: 'test', LXC: 'lxc', Xen: 'xen', ESX: 'vmware', VMware: 'vmware', OPENVZ: 'openvz', 'Hyper-V': 'hyperv' }
+
+export function platformOf({ spec, driver, guests, arch: hostArch }: Rendering): Platform {
+  if (!isQemu(driver)) return { type: spec.type ?? DRIVER_TYPES[driver] ?? driver.toLowerCase(), arch: spec.os?.arch, machine: spec.os?.machine }
+  const arch = spec.os?.arch ?? hostArch ?? guests[0]?.arch
+  const guest = guests.find(candidate => candidate.arch === arch && candidate.osType === 'hvm')
+  const type = spec.type ?? (guest?.types.includes('kvm') ? 'kvm' : 'qemu')
+  const machine = spec.os?.machine ?? ['q35', 'virt', 'pc'].find(name => guest?.machines.includes(name))
+  return { type, arch, machine }
+}
+
+const isX86 = (arch: string | undefined): boolean => arch === 'x86_64' || arch === 'i686'
+
+function renderOs(rendering: Rendering, platform: Platform): XmlElement {
+  const { spec, driver } = rendering
+  const os = spec.os ?? {}
+  const uefi = os.firmware?.uefi ?? (isQemu(driver) && platform.machine?.startsWith('virt') && os.firmware?.bios === undefined ? {} : undefined)
+  const anyOrder = [...spec.disks ?? [], ...spec.interfaces ?? []].some(device => device.bootOrder !== undefined)
+  const secure = uefi?.secureBoot
+  const timeout = os.bootMenu?.timeout
+  return el('os', { firmware: uefi !== undefined && uefi.loader === undefined ? 'efi' : undefined },
+    el('type', { arch: platform.arch, machine: platform.machine }, driver === 'LXC' ? 'exe' : 'hvm'),
+    secure !== undefined && el('firmware', {},
+      el('feature', { enabled: secure === 'Enabled' ? 'yes' : 'no', name: 'secure-boot' }),
+      secure === 'Enabled' && el('feature', { enabled: 'yes', name: 'enrolled-keys' })),
+    uefi?.loader !== undefined && el('loader', { readonly: 'yes', type: 'pflash', secure: secure === 'Enabled' ? 'yes' : undefined }, uefi.loader),
+    uefi?.nvram !== undefined && el('nvram', { template: uefi.nvram.template }, uefi.nvram.path),
+    rendering.kernel !== undefined && el('kernel', {}, rendering.kernel),
+    rendering.initrd !== undefined && el('initrd', {}, rendering.initrd),
+    os.kernelBoot?.cmdline !== undefined && el('cmdline', {}, os.kernelBoot.cmdline),
+    isQemu(driver) && !anyOrder && [el('boot', { dev: 'hd' }), el('boot', { dev: 'cdrom' })],
+    os.bootMenu !== undefined && el('bootmenu', { enable: os.bootMenu.state === 'Enabled' ? 'yes' : 'no', timeout: timeout === undefined ? undefined : milliseconds(timeout) }),
+  )
+}
+
+function milliseconds(duration: string): number {
+  const unit: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }
+  let total = 0
+  for (const [, count, name] of duration.matchAll(/([\d.]+)(ms|s|m|h)/g)) total += Number(count) * unit[name!]!
+  return Math.round(total)
+}
+
+function renderCpu(spec: VirtualDomainSpec, platform: Platform): XmlElement | undefined {
+  const { cpu } = spec
+  const mode = cpu?.mode ?? (platform.type === 'kvm' ? 'host-model' : undefined)
+  if (mode === undefined && cpu?.topology === undefined && !cpu?.features?.length) return undefined
+  const topology = cpu?.topology
+  return el('cpu', { mode: mode ?? (cpu?.features?.length ? 'maximum' : undefined) },
+    cpu?.model !== undefined && el('model', {}, cpu.model),
+    topology !== undefined && el('topology', { sockets: topology.sockets ?? 1, dies: topology.dies ?? 1, cores: topology.cores ?? 1, threads: topology.threads ?? 1 }),
+    (cpu?.features ?? []).map(feature => el('feature', { policy: feature.policy, name: feature.name })),
+  )
+}
+
+/** The whole wanted document, metadata left out. Secrets are in it: it never leaves the process but to the host. */
+export function renderDomain(rendering: Rendering): XmlElement {
+  const { spec, driver } = rendering
+  const platform = platformOf(rendering)
+  const cpus = cpusOf(spec)
+  const maxCpus = maxCpusOf(spec)
+  return el('domain', { type: platform.type },
+    el('name', {}, rendering.name),
+    el('uuid', {}, rendering.uuid),
+    spec.title !== undefined && el('title', {}, spec.title),
+    spec.description !== undefined && el('description', {}, spec.description),
+    el('memory', { unit: 'KiB' }, maxMemoryKiB(spec)),
+    el('currentMemory', { unit: 'KiB' }, memoryKiB(spec)),
+    el('vcpu', { current: cpus < maxCpus ? cpus : undefined }, maxCpus),
+    renderOs(rendering, platform),
+    isQemu(driver) && isX86(platform.arch) && el('features', {}, el('acpi'), el('apic')),
+    renderCpu(spec, platform),
+    el('clock', { offset: 'utc' }),
+    spec.lifecycle?.onPoweroff !== undefined && el('on_poweroff', {}, spec.lifecycle.onPoweroff),
+    spec.lifecycle?.onReboot !== undefined && el('on_reboot', {}, spec.lifecycle.onReboot),
+    spec.lifecycle?.onCrash !== undefined && el('on_crash', {}, spec.lifecycle.onCrash),
+    el('devices', {}, renderDevices(rendering, platform)),
+  )
+}
+
+/** A copy without passwords: what is kept in the metadata and may be shown. */
+export function withoutSecrets(document: XmlElement): XmlElement {
+  const { passwd: _passwd, passwdValidTo: _until, ...attributes } = document.attributes
+  return {
+    name: document.name,
+    attributes: document.name === 'graphics' ? attributes : document.attributes,
+    children: document.children.map(child => (typeof child === 'string' ? child : withoutSecrets(child))),
+  }
+}
+
+/** The device of an entry in a document, by its user alias or what else tells it apart. */
+export const devicesOf = (document: XmlElement | undefined, name: string): XmlElement[] => childrenOf(childOf(document, 'devices'), name)

@@ -1,0 +1,103 @@
+// The status of a Hypervisor: how the connection stands and what the host is. Pure.
+
+import { type Condition } from '../../controller/conditions.ts'
+import { type Hypervisor, type HypervisorStatus } from '../../crds/hypervisor.ts'
+import { formatBytes } from '../../crds/quantity.ts'
+import { type Host } from '../../observed/host.ts'
+import { isActive } from '../../observed/objects.ts'
+import { guestsOf } from '../capabilities.ts'
+import { conditionsOf } from '../outcome.ts'
+
+/** 9,000,000 → 9.0.0, libvirt's own arithmetic. */
+export const versionText = (version: number): string | undefined =>
+  version === 0 ? undefined : `${Math.floor(version / 1_000_000)}.${Math.floor(version / 1_000) % 1_000}.${version % 1_000}`
+
+/** Counts are written at most this often, ms. */
+export const COUNTS_EVERY = 10_000
+
+export interface HypervisorInputs {
+  object: Hypervisor
+  host: Pick<Host, 'state' | 'error' | 'facts' | 'mirror' | 'uri'> | undefined
+  /** Why the object can't serve, before any connection is asked. */
+  invalid?: string
+  /** What still refers to it, while it is being deleted. */
+  users?: string
+  /** Counts may be written anew. */
+  countsDue: boolean
+  now: number
+}
+
+const sentence: Record<Host['state'], string> = {
+  Connecting: 'Connecting to the host.',
+  Opening: 'Connected; reading what is on the host.',
+  Open: 'Connected.',
+  Broken: 'The connection is broken.',
+  AuthFailed: 'The host refused the credentials.',
+  HostChanged: 'Another host answers.',
+  Draining: 'The connection is being closed.',
+}
+
+export function describeHypervisor({ object, host, invalid, users, countsDue, now }: HypervisorInputs): HypervisorStatus {
+  const observedGeneration = object.metadata.generation ?? 0
+  const before = object.status
+  const state = host?.state ?? 'Connecting'
+  const open = state === 'Open'
+  const why = host?.error?.message
+  const message = why === undefined ? sentence[state] : state === 'HostChanged' ? `${why}.` : `${sentence[state]} ${why}.`
+  const wanted: Omit<Condition, 'lastTransitionTime'>[] = [{ type: 'Connected', status: open ? 'True' : 'False', reason: state, message, observedGeneration }]
+  const ready = (status: Condition['status'], reason: string, text: string): void => { wanted.push({ type: 'Ready', status, reason, message: text, observedGeneration }) }
+  const stalled = (reason: string, text: string): void => { wanted.push({ type: 'Stalled', status: 'True', reason, message: text, observedGeneration }) }
+  if (users !== undefined) {
+    ready('False', 'Deleting', `Stays until nothing refers to it: ${users}.`)
+    wanted.push({ type: 'DeletionBlocked', status: 'True', reason: 'InUse', message: `Still used by ${users}.`, observedGeneration })
+  } else if (invalid !== undefined) {
+    ready('False', 'Invalid', invalid)
+    stalled('Invalid', invalid)
+  } else if (open) ready('True', 'Available', 'Connected; its objects are watched.')
+  else if (state === 'HostChanged') {
+    ready('False', 'HostChanged', message)
+    stalled('HostChanged', message)
+  } else {
+    ready('False', 'WaitingForHypervisor', message)
+    wanted.push({ type: 'Reconciling', status: 'True', reason: 'WaitingForHypervisor', message, observedGeneration })
+  }
+  const conditions: Condition[] = conditionsOf(before?.conditions as Condition[] | undefined, wanted, now)
+  return { ...facts(host, before, countsDue), observedGeneration, conditions }
+}
+
+function facts(host: HypervisorInputs['host'], before: HypervisorStatus | undefined, countsDue: boolean): Partial<HypervisorStatus> {
+  const known = host?.facts
+  const { observedGeneration: _generation, conditions: _conditions, ...kept } = before ?? { observedGeneration: -1 }
+  if (known === undefined) return kept
+  const domains = [...host!.mirror.domains()]
+  const counts = countsDue || kept.domains === undefined
+    ? { domains: domains.length, runningDomains: domains.filter(isActive).length }
+    : { domains: kept.domains, runningDomains: kept.runningDomains }
+  return {
+    driver: known.driver,
+    hostname: known.hostname,
+    hostUUID: known.hostUUID,
+    libvirtVersion: versionText(known.libvirtVersion),
+    hypervisorVersion: versionText(known.hypervisorVersion),
+    cpus: known.cpus,
+    memory: formatBytes(known.memoryKiB * 1024),
+    ...(host!.state === 'Open' ? counts : { domains: kept.domains, runningDomains: kept.runningDomains }),
+    guests: guests(known),
+  }
+}
+
+const SHORT = /^(q35|pc|virt|microvm|[a-z0-9]+)$/
+
+/** One entry an architecture; machines by their short names, for there are hundreds of versions. */
+function guests(known: NonNullable<Host['facts']>): HypervisorStatus['guests'] {
+  const byArch = new Map<string, { types: Set<string>; machines: Set<string> }>()
+  for (const guest of guestsOf(known)) {
+    const entry = byArch.get(guest.arch) ?? { types: new Set<string>(), machines: new Set<string>() }
+    for (const type of guest.types) entry.types.add(type)
+    for (const machine of guest.machines) if (SHORT.test(machine)) entry.machines.add(machine)
+    byArch.set(guest.arch, entry)
+  }
+  const list = [...byArch].map(([arch, { types, machines }]) => ({ arch, types: [...types].sort(), machines: [...machines].sort().slice(0, 256) })).sort((a, b) => (a.arch < b.arch ? -1 : 1)).slice(0, 64)
+  return list.length === 0 ? undefined : list
+}
+
