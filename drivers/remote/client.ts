@@ -37,6 +37,8 @@ interface Call {
   args: unknown
   serial: number
   started: number
+  /** When it became overdue. */
+  overdue: number
   timer: Timer | null
   onReply: ((ret: any, serial: number) => void) | undefined
   resolve(value: any): void
@@ -115,7 +117,7 @@ export class Client {
   call<A, R>(procedure: Procedure<A, R>, args: A, onReply?: (ret: R, serial: number) => void): Promise<R> {
     if (this.#ended) return Promise.reject(this.#lost(`${procedure.name} was not sent`))
     return new Promise<R>((resolve, reject) => {
-      const call: Call = { state: 'waiting', procedure, args, serial: 0, started: this.clock.now(), timer: null, onReply, resolve, reject }
+      const call: Call = { state: 'waiting', procedure, args, serial: 0, started: this.clock.now(), overdue: Infinity, timer: null, onReply, resolve, reject }
       if (procedure.deadline === 'default') call.timer = this.clock.setTimeout(() => this.#pastDeadline(call), this.callTimeout)
       this.#waiting.add(call)
       this.#fillSlots()
@@ -167,7 +169,6 @@ export class Client {
     } catch (error) {
       this.end(error as Error)
     }
-    if (!this.#ended) this.#flush()
   }
 
   end(reason: Error): void {
@@ -198,8 +199,11 @@ export class Client {
   }
 
   #pastDeadline(call: Call): void {
-    this.#waiting.delete(call)
+    call.overdue = this.clock.now()
     this.#finish(call, 'timeout', () => call.reject(new CallTimeout(call.procedure.name, this.callTimeout)))
+    // A call that spent its whole time behind overdue ones shows that this connection leads nowhere; a new one has free slots.
+    const jammed = this.#waiting.delete(call) && [...this.#inFlight.values()].every((holder) => holder.overdue <= call.started)
+    if (jammed) this.end(new Error(`${SLOTS} calls (${[...this.#inFlight.values()].map(({ procedure }) => procedure.name).join(', ')}) have been without an answer since before their deadlines and let no other call through`))
   }
 
   #fillSlots(): void {

@@ -7,7 +7,7 @@ import type {
 import type { Client } from './client.ts'
 import type { Events } from './events.ts'
 import { Feature, type Features } from './handshake.ts'
-import { procedures as p } from './protocol.ts'
+import { procedures as p, type Procedure } from './protocol.ts'
 import { openDownload, openUpload } from './stream.ts'
 
 /** VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT. */
@@ -20,7 +20,7 @@ export interface RemoteParts {
   client: Client
   events: Events
   features: Features
-  /** Opens a further connection to the same place: each stream has its own, so that its bytes delay no call. */
+  /** Opens a further connection to the same place: streams and calls without a deadline have their own, so that they delay no other call. */
   dial: () => Promise<Client>
 }
 
@@ -31,7 +31,8 @@ export class RemoteConnection implements Connection {
   readonly #events: Events
   readonly #features: Features
   readonly #dial: () => Promise<Client>
-  readonly #streams = new Set<Client>()
+  readonly #others = new Set<Client>()
+  #closing = false
 
   constructor({ name, client, events, features, dial }: RemoteParts) {
     this.name = name
@@ -44,9 +45,10 @@ export class RemoteConnection implements Connection {
 
   onEvent(handler: (event: DriverEvent) => void): void { this.#events.onEvent(handler) }
   eventsRegister(): Promise<Set<DriverEvent['type']>> { return this.#events.register(this.#client, this.#features) }
-  /** Ends the streams too. */
+  /** Ends the streams and the long calls too. */
   async close(): Promise<void> {
-    for (const client of this.#streams) client.close()
+    this.#closing = true
+    for (const client of this.#others) client.close()
     this.#client.close()
     await this.closed
   }
@@ -133,7 +135,7 @@ export class RemoteConnection implements Connection {
   storagePoolGetAutostart(pool: StoragePoolRef): Promise<boolean> { return this.#client.call(p.storagePoolGetAutostart, { pool }) }
   storagePoolSetAutostart(pool: StoragePoolRef, autostart: boolean): Promise<void> { return this.#client.call(p.storagePoolSetAutostart, { pool, autostart }) }
   storagePoolDefineXML(xml: string): Promise<StoragePoolRef> { return this.#client.call(p.storagePoolDefineXML, { xml, flags: 0 }) }
-  storagePoolBuild(pool: StoragePoolRef, flags: number): Promise<void> { return this.#client.call(p.storagePoolBuild, { pool, flags }) }
+  storagePoolBuild(pool: StoragePoolRef, flags: number): Promise<void> { return this.#aside(p.storagePoolBuild, { pool, flags }) }
   storagePoolCreate(pool: StoragePoolRef): Promise<void> { return this.#client.call(p.storagePoolCreate, { pool, flags: 0 }) }
   storagePoolDestroy(pool: StoragePoolRef): Promise<void> { return this.#client.call(p.storagePoolDestroy, { pool }) }
   storagePoolDelete(pool: StoragePoolRef, flags: number): Promise<void> { return this.#client.call(p.storagePoolDelete, { pool, flags }) }
@@ -146,23 +148,35 @@ export class RemoteConnection implements Connection {
   storageVolGetXMLDesc(vol: StorageVolRef): Promise<string> { return this.#client.call(p.storageVolGetXMLDesc, { vol, flags: 0 }) }
   storageVolGetInfo(vol: StorageVolRef): Promise<StorageVolInfo> { return this.#client.call(p.storageVolGetInfo, { vol }) }
   storageVolGetPath(vol: StorageVolRef): Promise<string> { return this.#client.call(p.storageVolGetPath, { vol }) }
-  storageVolCreateXML(pool: StoragePoolRef, xml: string, flags: number): Promise<StorageVolRef> { return this.#client.call(p.storageVolCreateXML, { pool, xml, flags }) }
+  storageVolCreateXML(pool: StoragePoolRef, xml: string, flags: number): Promise<StorageVolRef> { return this.#aside(p.storageVolCreateXML, { pool, xml, flags }) }
   storageVolCreateXMLFrom(pool: StoragePoolRef, xml: string, source: StorageVolRef, flags: number): Promise<StorageVolRef> {
-    return this.#client.call(p.storageVolCreateXMLFrom, { pool, xml, clonevol: source, flags })
+    return this.#aside(p.storageVolCreateXMLFrom, { pool, xml, clonevol: source, flags })
   }
   storageVolDelete(vol: StorageVolRef, flags: number): Promise<void> { return this.#client.call(p.storageVolDelete, { vol, flags }) }
   storageVolResize(vol: StorageVolRef, capacity: number, flags: number): Promise<void> { return this.#client.call(p.storageVolResize, { vol, capacity, flags }) }
   async storageVolUpload(vol: StorageVolRef, offset: number, length: number, flags: number): Promise<UploadStream> {
-    return openUpload(await this.#streamClient(), { vol, offset, length, flags })
+    return openUpload(await this.#otherClient(), { vol, offset, length, flags })
   }
   async storageVolDownload(vol: StorageVolRef, offset: number, length: number, flags: number): Promise<DownloadStream> {
-    return openDownload(await this.#streamClient(), { vol, offset, length, flags })
+    return openDownload(await this.#otherClient(), { vol, offset, length, flags })
   }
 
-  async #streamClient(): Promise<Client> {
+  async #otherClient(): Promise<Client> {
     const client = await this.#dial()
-    this.#streams.add(client)
-    void client.closed.then(() => this.#streams.delete(client))
+    // What is closed opens nothing any more; the calls on it reject.
+    if (this.#closing) client.close()
+    this.#others.add(client)
+    void client.closed.then(() => this.#others.delete(client))
     return client
+  }
+
+  /** A call that takes as long as its bytes take: four of them on the one connection would leave no slot for anything else. */
+  async #aside<A, R>(procedure: Procedure<A, R>, args: A): Promise<R> {
+    const client = await this.#otherClient()
+    try {
+      return await client.call(procedure, args)
+    } finally {
+      client.close()
+    }
   }
 }

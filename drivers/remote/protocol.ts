@@ -2,7 +2,7 @@
 // assume when no reply comes. Numbers are append-only in libvirt; names are the public functions' without `vir`.
 
 import { array, chars, flag, int, nothing, optional, size, string, struct, text, uhyper, uint, uuid, type Codec } from './xdr.ts'
-import { Domain, Interfaces, Leases, Network, StatsRecords, StoragePool, StorageVol, listed } from './types.ts'
+import { Domain, Interfaces, LIST_MAX, Leases, Network, StatsRecords, StoragePool, StorageVol, listed } from './types.ts'
 import type { DomainState } from '../driver.ts'
 
 export interface Procedure<A, R> {
@@ -19,7 +19,7 @@ type Entry<A, R> = Omit<Procedure<A, R>, 'name'>
 
 const reading = <A, R>(number: number, args: Codec<A>, ret: Codec<R>): Entry<A, R> => ({ number, args, ret, changing: false, deadline: 'default' })
 const changing = <A, R>(number: number, args: Codec<A>, ret: Codec<R>): Entry<A, R> => ({ number, args, ret, changing: true, deadline: 'default' })
-/** Copies, erases or allocates data before it answers. */
+/** Copies, formats or allocates data before it answers. */
 const unhurried = <A, R>(entry: Entry<A, R>): Entry<A, R> => ({ ...entry, deadline: 'none' })
 
 const flags = uint
@@ -54,7 +54,7 @@ const entries = {
   connectGetDomainCapabilities: reading(342, struct({
     emulatorbin: optional(string), arch: optional(string), machine: optional(string), virttype: optional(string), flags,
   }), string),
-  connectGetAllDomainStats: reading(344, struct({ doms: array(dom, 16_384), stats: uint, flags }), StatsRecords),
+  connectGetAllDomainStats: reading(344, struct({ doms: array(dom, LIST_MAX), stats: uint, flags }), StatsRecords),
 
   connectListAllDomains: reading(273, listArgs, listed(dom)),
   connectListAllStoragePools: reading(281, listArgs, listed(pool)),
@@ -117,7 +117,7 @@ const entries = {
   storagePoolCreate: changing(78, poolFlags, nothing),
   storagePoolBuild: unhurried(changing(79, poolFlags, nothing)),
   storagePoolDestroy: changing(80, storagePool, nothing),
-  storagePoolDelete: unhurried(changing(81, poolFlags, nothing)),
+  storagePoolDelete: changing(81, poolFlags, nothing),
   storagePoolUndefine: changing(82, storagePool, nothing),
   storagePoolRefresh: changing(83, poolFlags, nothing),
   storagePoolLookupByName: reading(84, struct({ name: string }), pool),
@@ -129,7 +129,7 @@ const entries = {
   storagePoolIsActive: reading(154, storagePool, flag),
 
   storageVolCreateXML: unhurried(changing(93, struct({ pool, xml: string, flags }), vol)),
-  storageVolDelete: unhurried(changing(94, struct({ vol, flags }), nothing)),
+  storageVolDelete: changing(94, struct({ vol, flags }), nothing),
   storageVolLookupByName: reading(95, struct({ pool, name: string }), vol),
   storageVolLookupByKey: reading(96, struct({ key: string }), vol),
   storageVolLookupByPath: reading(97, struct({ path: string }), vol),
@@ -139,7 +139,7 @@ const entries = {
   storageVolCreateXMLFrom: unhurried(changing(125, struct({ pool, xml: string, clonevol: vol, flags }), vol)),
   storageVolUpload: unhurried(changing(208, transfer, nothing)),
   storageVolDownload: unhurried(reading(209, transfer, nothing)),
-  storageVolResize: unhurried(changing(260, struct({ vol, capacity: size, flags }), nothing)),
+  storageVolResize: changing(260, struct({ vol, capacity: size, flags }), nothing),
 }
 
 type Table = { [K in keyof typeof entries]: (typeof entries)[K] & { name: K } }

@@ -51,6 +51,7 @@ abstract class Stream implements StreamSink {
   packet(status: number, payload: Buffer): void {
     if (status === MessageStatus.CONTINUE) return this.data(payload)
     if (status === MessageStatus.ERROR && payload.length > 0) this.failure ??= remoteError(payload, this.procedure.name)
+    else if (status === MessageStatus.ERROR || !this.complete()) this.failure ??= new ConnectionLost(`the host ended the stream of ${this.procedure.name} before all bytes were through`)
     this.#finish()
   }
 
@@ -73,6 +74,9 @@ abstract class Stream implements StreamSink {
     while (!this.over) await this.wait()
     patience.cancel()
   }
+
+  /** Whether all bytes are through, so that the host's OK is the confirmation. */
+  protected abstract complete(): boolean
 
   /** A data packet; empty at the end of a download. */
   protected abstract data(payload: Buffer): void
@@ -122,6 +126,10 @@ class Upload extends Stream implements UploadStream {
     if (this.failure) throw this.failure
   }
 
+  protected override complete(): boolean {
+    return this.#finishing
+  }
+
   protected override data(): void {
     // The host has nothing to say in this direction until its last word.
   }
@@ -132,6 +140,10 @@ class Download extends Stream implements DownloadStream {
   #buffered = 0
   #paused = false
   #ended = false
+
+  protected override complete(): boolean {
+    return this.#ended
+  }
 
   protected override data(payload: Buffer): void {
     if (this.failure) return

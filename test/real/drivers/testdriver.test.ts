@@ -43,6 +43,14 @@ describe('connect and node', () => {
   })
 })
 
+describe('other drivers of the same daemon', () => {
+  test.each([['lxc:///system', 'LXC'], ['qemu:///system', 'QEMU']])('%s', async (uri, type) => {
+    const own = await openAt(host, uri)
+    expect([own.name, await own.connectGetType(), await own.connectListAllDomains()]).toEqual([uri, type, []])
+    await own.close()
+  })
+})
+
 describe('domains', () => {
   test('lookups agree, and absence is NO_DOMAIN', async () => {
     const [dom] = await c.connectListAllDomains()
@@ -272,7 +280,7 @@ describe('opening and ending', () => {
   test('keepalive keeps an idle connection', async () => {
     const own = await openAt(host, 'test:///default', { keepAliveInterval: 50, keepAliveCount: 2 })
     await new Promise((resolve) => { setTimeout(resolve, 1000) })
-    await own.connectIsAlive()
+    expect(await own.connectGetType()).toBe('TEST')
     await own.close()
   })
 

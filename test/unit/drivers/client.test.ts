@@ -137,7 +137,22 @@ describe('deadlines', () => {
     expect(peer.calls.length).toBe(4)
   })
 
-  test.each([p.storageVolCreateXMLFrom, p.storagePoolBuild, p.storageVolUpload, p.storageVolDownload] as Procedure<any, any>[])('$name takes as long as it takes', ({ deadline }) => {
+  test('a call that spent its whole time behind overdue ones ends the connection: only a new one has free slots', async () => {
+    const clock = new FakeClock()
+    const { client, peer } = await connected({ clock })
+    const hung = Array.from({ length: 6 }, () => outcome(client.call(p.domainCreateWithFlags, { dom: vm, flags: 0 })))
+    await clock.advance(10_000)
+    await Promise.all(hung)
+    expect(peer.closed).toBe(false)
+    const late = error(client.call(p.connectGetType, undefined))
+    await clock.advance(9_999)
+    expect(peer.closed).toBe(false)
+    await clock.advance(1)
+    expect(await late).toBeInstanceOf(CallTimeout)
+    expect((await client.closed).message).toContain('4 calls (domainCreateWithFlags, domainCreateWithFlags, domainCreateWithFlags, domainCreateWithFlags) have been without an answer')
+  })
+
+  test.each([p.storageVolCreateXML, p.storageVolCreateXMLFrom, p.storagePoolBuild, p.storageVolUpload, p.storageVolDownload] as Procedure<any, any>[])('$name takes as long as it takes', ({ deadline }) => {
     expect(deadline).toBe('none')
   })
 

@@ -106,6 +106,16 @@ describe('upload', () => {
     expect(await failure(stream.finish())).toBeInstanceOf(ConnectionLost)
   })
 
+  test.each([MessageStatus.OK, MessageStatus.ERROR])('a host that ends it too early (status %i) fails it: nothing waits for ever', async (status) => {
+    const { stream, peer } = await upload()
+    peer.stalled = true
+    const writing = failure(stream.write(Buffer.alloc(10)))
+    await settle()
+    peer.send(packet(peer, status))
+    expect((await writing).message).toContain('the host ended the stream of storageVolUpload before all bytes were through')
+    expect(await failure(stream.finish())).toBeInstanceOf(ConnectionLost)
+  })
+
   test('the end of the connection fails it', async () => {
     const { stream, peer } = await upload()
     const finishing = failure(stream.finish())
@@ -146,6 +156,13 @@ describe('download', () => {
     expect(done).toBe(false)
     peer.send(packet(peer, MessageStatus.OK))
     expect((await reading).length).toBe(0)
+  })
+
+  test('a host that confirms an end that it never announced fails it', async () => {
+    const { stream, peer } = await download(data('abc'))
+    const reading = failure(bytesOf(stream))
+    peer.send(packet(peer, MessageStatus.OK))
+    expect((await reading).message).toContain('before all bytes were through')
   })
 
   test('an error in the middle rejects the iteration', async () => {
