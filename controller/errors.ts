@@ -45,7 +45,7 @@ export function apiErrorFrom(status: number, body: string, retryAfterHeader?: st
   return new ApiError({
     status,
     reason: parsed?.reason,
-    message: parsed?.message ?? `the API server answered ${status}: ${body.slice(0, 200)}`,
+    message: parsed?.message ?? `the API server answered ${status}: ${body.trim().slice(0, 200)}`,
     details: parsed?.details,
     retryAfter,
   })

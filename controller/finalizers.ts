@@ -18,7 +18,7 @@ const attempts = 5
 
 /**
  * Applies the change in one patch, so that an intention is recorded together with the finalizer that guards it. No request
- * when the object has it all already. The patch is guarded by UID and resourceVersion: when somebody was faster, it is
+ * when the object has it all already. The patch is guarded by the resourceVersion: when somebody was faster, it is
  * computed again from the live object. Answers the object as it is now, or undefined when this object (by its UID) is gone.
  * @throws ApiError 409 after five lost races; whatever else the client throws.
  */
@@ -60,7 +60,6 @@ function metadataPatch(metadata: ObjectMeta, { addFinalizers = [], removeFinaliz
   const sameFinalizers = kept.length === before.length && finalizers.length === kept.length
   if (sameFinalizers && changed.length === 0) return undefined
   return {
-    uid: metadata.uid,
     resourceVersion: metadata.resourceVersion,
     // A list in a merge patch replaces the other: the guard makes that safe.
     ...(sameFinalizers ? {} : { finalizers }),

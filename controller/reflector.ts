@@ -13,7 +13,7 @@ import type { Transport } from './transport.ts'
  * - listing: collects the pages of one consistent list into a buffer. The last page swaps the buffer in → watching.
  *   An expired continue token → listing, in one page. Any other error → waiting to list.
  * - watching: applies events from `version` on. The server's time limit → watching again at once. An expired version →
- *   waiting to list. A dead, broken or refused connection → waiting to watch from the last version seen.
+ *   waiting to list (not at all, unless the list is fresh). A dead, broken or refused connection → waiting to watch from the last version seen.
  * - waiting: a backoff, or the time the server asked for → `next`.
  * - stopped: the signal aborted, in any state. Nothing leaves it, and nothing is written to the mirror any more.
  */
@@ -44,6 +44,8 @@ interface WatchEvent<T> { type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK' | 
 const margin = 30_000
 /** A server that sends bookmarks does so about once a minute: after the first, three minutes of silence mean a dead socket. */
 const bookmarkSilence = 180_000
+/** A list older than this may expire without a reason to slow down. */
+const freshList = 30_000
 /** A watch that ends sooner than this without an event was not a success. */
 const shortest = 1_000
 
@@ -54,6 +56,7 @@ export class Reflector<T extends KubeObject = KubeObject> {
   readonly #backoff: Backoff
   readonly #path: string
   #state: ReflectorState = { name: 'listing', paged: true }
+  #listedAt = -Infinity
 
   constructor(options: ReflectorOptions<T>) {
     this.#options = options
@@ -102,6 +105,7 @@ export class Reflector<T extends KubeObject = KubeObject> {
       token = page.metadata.continue
       version = page.metadata.resourceVersion
     } while (token)
+    this.#listedAt = this.#options.clock.now()
     this.#writer.replace(buffer, version)
     return { name: 'watching', version }
   }
@@ -140,11 +144,20 @@ export class Reflector<T extends KubeObject = KubeObject> {
       return { name: 'listing', paged: false }
     }
     const resumes = state.name === 'watching' && isTransient(error) && !isExpired(error)
-    const asked = error instanceof ApiError && error.retryAfter !== undefined ? error.retryAfter * 1000 : 0
-    const ms = Math.max(this.#backoff.next(), asked)
+    const ms = this.#waitAfter(state, error)
     const quiet = isExpired(error) || error instanceof WatchBroken
-    log[quiet ? 'debug' : 'warn']({ resource: resource.plural, err: error, retryInMs: Math.round(ms) }, `could not ${state.name === 'watching' ? 'watch' : 'list'} ${resource.plural}: ${messageOf(error)}`)
+    const known = error instanceof ApiError || isTransient(error)
+    log[quiet ? 'debug' : 'warn']({ resource: resource.plural, retryInMs: Math.round(ms), ...(known ? {} : { err: error }) }, `could not ${state.name === 'watching' ? 'watch' : 'list'} ${resource.plural}: ${messageOf(error)}`)
     return { name: 'waiting', ms, next: resumes ? state : { name: 'listing', paged: true } }
+  }
+
+  /** Milliseconds until the next attempt. */
+  #waitAfter(state: ReflectorState, error: unknown): number {
+    // The server knows best when it can serve us; the jitter keeps its clients from coming all at once.
+    if (error instanceof ApiError && error.retryAfter) return error.retryAfter * 1000 * (1 + this.#random() / 2)
+    // An old version is no sign of trouble, unless a list a moment ago was old already.
+    if (state.name === 'watching' && isExpired(error) && this.#options.clock.now() - this.#listedAt > freshList) return 0
+    return this.#backoff.next()
   }
 
   /** Items of a list of built-in kinds come without apiVersion and kind. */

@@ -28,23 +28,32 @@ export class StatusWriter<T extends KubeObject = KubeObject> {
   /**
    * Makes `status` the object's whole status; what an earlier one held and this one does not is removed. No request when the
    * mirror's object has it already. Answers the object as it is now, or undefined when this object (by its UID) is gone.
+   * @throws ApiError 409 after five lost races; whatever else the client throws.
    */
   async write(object: T, status: T['status'], { signal }: { signal?: AbortSignal } = {}): Promise<T | undefined> {
     const { apiVersion, kind, metadata: { name, namespace, uid } } = object
-    const current = this.#mirror.get(namespace, name) ?? object
-    if (current.metadata.uid === uid && sameStatus(current.status, status)) return current
-    try {
-      const body = { apiVersion, kind, metadata: { name, namespace, uid }, status }
-      const written = await this.#client.applyPatch<T>(this.#resource, namespace, name, body, { subresource: 'status', fieldManager: this.#fieldManager, force: true, signal })
-      this.#mirror.observeWrite(written)
-      return written
-    } catch (error) {
-      // Under force the only conflict is about the UID: the object was deleted and made again, and its status is not ours to write.
-      if (isNotFound(error) || isConflict(error)) return undefined
-      throw error
+    const mirrored = this.#mirror.get(namespace, name)
+    let current: T | undefined = mirrored?.metadata.uid === uid ? mirrored : object
+    for (let attempt = 1; current?.metadata.uid === uid; attempt++) {
+      if (sameStatus(current.status, status)) return current
+      // A write to /status ignores a UID in its body, so an object made again under the name is told apart by its version.
+      const body = { apiVersion, kind, metadata: { name, namespace, resourceVersion: current.metadata.resourceVersion }, status }
+      try {
+        const written = await this.#client.applyPatch<T>(this.#resource, namespace, name, body, { subresource: 'status', fieldManager: this.#fieldManager, force: true, signal })
+        this.#mirror.observeWrite(written)
+        return written
+      } catch (error) {
+        if (isNotFound(error)) return undefined
+        if (!isConflict(error) || attempt === attempts) throw error
+      }
+      current = await this.#client.find<T>(this.#resource, namespace, name, { signal })
     }
+    return undefined
   }
 }
+
+/** Concurrent writers in a row that we lose to before the queue tries again. */
+const attempts = 5
 
 /** Equal as JSON, but for when conditions changed: that alone is not news. */
 export const sameStatus = (a: unknown, b: unknown): boolean => equal(a ?? {}, b ?? {}, '')

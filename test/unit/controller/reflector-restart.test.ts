@@ -31,6 +31,15 @@ describe('an expired version', () => {
     expect(t.told.at(-1)).toBe('list updated a@30')
   })
 
+  test('lists again at once when the last list is not fresh: an old version is no overload', async () => {
+    const watch = await t.startAndWatch()
+    await t.clock.asleep((ms) => ms === 330_000)
+    await t.clock.advance(31_000)
+    watch.event('ERROR', status(410, 'Expired'))
+    await t.passBackoff(0)
+    expect((await t.api.nextList()).query.get('resourceVersion')).toBeNull()
+  })
+
   test('a deletion that no watch brought is found by the list', async () => {
     const watch = await t.startAndWatch()
     watch.event('ADDED', thing('b', '11')).event('ERROR', status(410, 'Gone'))

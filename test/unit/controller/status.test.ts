@@ -85,13 +85,13 @@ describe('sameStatus', () => {
 describe('writing status', () => {
   const newWriter = (): StatusWriter<Domain> => new StatusWriter({ client, resource: domains, mirror })
 
-  test('applies the whole status as vireo-status, by force, bound to the UID, and reads its own write', async () => {
+  test('applies the whole status as vireo-status, by force, bound to the version it knows, and reads its own write', async () => {
     source.replace([domain()], '5')
     const writing = newWriter().write(domain(), { powerState: 'Running' })
     const apply = await api.next()
     expect([apply.method, apply.path, Object.fromEntries(apply.query)]).toEqual(
       ['PATCH', '/apis/vireo.dev/v1alpha1/namespaces/shop/virtualdomains/web/status', { fieldManager: 'vireo-status', force: 'true' }])
-    expect(apply.body).toEqual({ apiVersion: 'vireo.dev/v1alpha1', kind: 'VirtualDomain', metadata: { name: 'web', namespace: 'shop', uid: 'u1' }, status: { powerState: 'Running' } })
+    expect(apply.body).toEqual({ apiVersion: 'vireo.dev/v1alpha1', kind: 'VirtualDomain', metadata: { name: 'web', namespace: 'shop', resourceVersion: '5' }, status: { powerState: 'Running' } })
     apply.json(domain({ resourceVersion: '6' }, { powerState: 'Running' }))
     expect((await writing)?.metadata.resourceVersion).toBe('6')
     expect(mirror.get('shop', 'web')?.status).toEqual({ powerState: 'Running' })
@@ -104,12 +104,29 @@ describe('writing status', () => {
     expect(api.requests).toBe(0)
   })
 
-  test('is tried for the caller’s UID though the mirror holds another: the server decides', async () => {
+  test('is not written over an object that was made again under the name', async () => {
     source.replace([domain({ uid: 'u2', resourceVersion: '9' }, { powerState: 'Running' })], '9')
     const writing = newWriter().write(domain(), { powerState: 'Running' })
-    ;(await api.next()).refuse(409, 'Conflict')
+    const apply = await api.next()
+    expect(apply.body.metadata.resourceVersion).toBe('5')
+    apply.refuse(409, 'Conflict')
+    ;(await api.next()).json(domain({ uid: 'u2', resourceVersion: '9' }))
     expect(await writing).toBeUndefined()
+    expect(api.requests).toBe(2)
     expect(mirror.get('shop', 'web')?.metadata.uid).toBe('u2')
+  })
+
+  test('that loses a race to another writer is written to what that one left', async () => {
+    source.replace([domain({ resourceVersion: '9' })], '9')
+    const writing = newWriter().write(domain(), { powerState: 'Running' })
+    const first = await api.next()
+    expect(first.body.metadata.resourceVersion).toBe('9')
+    first.refuse(409, 'Conflict')
+    ;(await api.next()).json(domain({ resourceVersion: '11' }))
+    const second = await api.next()
+    expect(second.body.metadata.resourceVersion).toBe('11')
+    second.json(domain({ resourceVersion: '12' }, { powerState: 'Running' }))
+    expect((await writing)?.metadata.resourceVersion).toBe('12')
   })
 
   test('of an object that is gone is no error', async () => {
@@ -130,11 +147,11 @@ describe('writing status', () => {
 describe('finalizers and annotations', () => {
   const ours = 'vireo.dev/finalizer'
 
-  test('are patched together, guarded by UID and version, keeping everybody else’s', async () => {
+  test('are patched together, guarded by the version, keeping everybody else’s', async () => {
     const patching = patchMetadata(client, domains, domain({ finalizers: ['other/one'], annotations: { theirs: 'x' } }), { addFinalizers: [ours], annotations: { 'vireo.dev/intent': 'images/web' } })
     const patch = await api.next()
     expect([patch.headers['content-type'], patch.query.get('fieldManager')]).toEqual(['application/merge-patch+json', 'vireo'])
-    expect(patch.body).toEqual({ metadata: { uid: 'u1', resourceVersion: '5', finalizers: ['other/one', ours], annotations: { 'vireo.dev/intent': 'images/web' } } })
+    expect(patch.body).toEqual({ metadata: { resourceVersion: '5', finalizers: ['other/one', ours], annotations: { 'vireo.dev/intent': 'images/web' } } })
     patch.json(domain({ resourceVersion: '6' }))
     expect((await patching)?.metadata.resourceVersion).toBe('6')
   })
@@ -154,7 +171,7 @@ describe('finalizers and annotations', () => {
     first.refuse(409, 'Conflict')
     ;(await api.next()).json(domain({ resourceVersion: '8', finalizers: [ours, 'other/late'] }))
     const second = await api.next()
-    expect(second.body.metadata).toEqual({ uid: 'u1', resourceVersion: '8', finalizers: ['other/late'] })
+    expect(second.body.metadata).toEqual({ resourceVersion: '8', finalizers: ['other/late'] })
     second.json(domain({ resourceVersion: '9', finalizers: ['other/late'] }))
     expect((await removing)?.metadata.finalizers).toEqual(['other/late'])
   })
