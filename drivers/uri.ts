@@ -4,8 +4,8 @@
 
 import { UriError } from './errors.ts'
 
-export const transports = ['unix', 'tls', 'tcp', 'ssh'] as const
-export type TransportName = (typeof transports)[number]
+const transports = ['unix', 'tls', 'tcp', 'ssh'] as const
+type TransportName = (typeof transports)[number]
 
 export interface ConnectURI {
   /** The driver: `qemu`. */

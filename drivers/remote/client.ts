@@ -19,7 +19,7 @@ import type { Procedure } from './protocol.ts'
 import type { Transport } from './transport/transport.ts'
 
 /** libvirtd stops reading a connection that has five requests under way, keepalive included: stay below. */
-export const SLOTS = 4
+const SLOTS = 4
 
 export type ClientOptions = Pick<OpenOptions, 'callTimeout' | 'keepAliveInterval' | 'keepAliveCount' | 'onCall'> & { clock?: Clock }
 

@@ -11,14 +11,14 @@ import { startLibvirtd } from '../libvirtd.ts'
 import { quiet } from './scripted-peer.ts'
 
 /** What was sent (`>`) and what arrived (`<`), in base64, in order. */
-export type Conversation = { direction: '>' | '<'; bytes: string }[]
+type Conversation = { direction: '>' | '<'; bytes: string }[]
 export interface Capture { libvirt: string; conversation: Conversation; results: unknown }
 
 const name = 'test:///default'
 const document = `<domain type='test'><name>captured</name><uuid>11cb3135-9ff3-4719-87fe-434614bba6de</uuid><memory>65536</memory><os><type>hvm</type></os></domain>`
 
 /** One call after the other, so that the wire is the same each time; answers all that was learnt. */
-export const converse = async (c: Connection): Promise<unknown> => {
+const converse = async (c: Connection): Promise<unknown> => {
   const events: DriverEvent[] = []
   c.onEvent((event) => events.push(event))
   const classes = [...await c.eventsRegister()].toSorted()

@@ -219,13 +219,17 @@ describe('a host that breaks the protocol loses the connection', () => {
     ['a reply with more than its description', ({ calls }) => [frameOf({ procedure: 3, serial: calls[0]!.serial }, (to) => { string.write(to, 'TEST'); int.write(to, 0) })], 'the reply to connectGetType has 4 bytes more'],
     ['a reply with less than its description', ({ calls }) => [frameOf({ procedure: 3, serial: calls[0]!.serial }, (to) => int.write(to, 12))], 'a string of 12 bytes reaches beyond'],
     ['a reply that is not UTF-8', ({ calls }) => [frameOf({ procedure: 3, serial: calls[0]!.serial }, (to) => { int.write(to, 1); raw(Buffer.from([0xff, 0, 0, 0]))(to) })], 'a string of 1 bytes is not UTF-8'],
+    ['a list over its limit', ({ calls }) => [frameOf({ procedure: 273, serial: calls[2]!.serial }, (to) => int.write(to, 16_385))], 'a list of 16385 is over the limit of 16384'],
+    ['a list that is longer than its frame', ({ calls }) => [frameOf({ procedure: 273, serial: calls[2]!.serial }, (to) => int.write(to, 16_384))], 'an unsigned int of 4 bytes reaches beyond the 0 bytes'],
+    ['an optional value that is neither there nor absent', ({ calls }) => [frameOf({ procedure: 3, serial: calls[0]!.serial, status: MessageStatus.ERROR }, (to) => { for (const value of [1, 1, 2]) int.write(to, value) })], 'an optional value is marked 2 instead of 0 or 1'],
     ['an error that is none', ({ calls }) => [frameOf({ procedure: 3, serial: calls[0]!.serial, status: MessageStatus.ERROR })], 'an int of 4 bytes reaches beyond'],
     ['a length of nothing', () => [Buffer.alloc(28)], 'a frame claims 0 bytes'],
     ['a length of 4 GiB', () => [Buffer.alloc(28, 0xff)], 'a frame claims 4294967295 bytes'],
   ]
   test.each(cases)('%s', async (_, bytes, sentence) => {
     const { client, peer } = await connected()
-    const calls = [p.connectGetType, p.connectGetHostname].map((procedure) => outcome(client.call(procedure, undefined)))
+    const calls: Promise<unknown>[] = [p.connectGetType, p.connectGetHostname].map((procedure) => outcome(client.call(procedure, undefined)))
+    calls.push(outcome(client.call(p.connectListAllDomains, { need_results: true, flags: 0 })))
     await settle()
     peer.send(...bytes(peer))
     const reason = await client.closed
