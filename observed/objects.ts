@@ -21,7 +21,19 @@ export interface ObservedDomain {
   disks: DiskFacts[]
   interfaces: InterfaceFacts[]
 }
-export interface ObservedNetwork { kind: 'network'; ref: NetworkRef; active: boolean; autostart: boolean; inactive: string; live?: string; bridge?: string }
+export interface ObservedNetwork {
+  kind: 'network'
+  ref: NetworkRef
+  active: boolean
+  autostart: boolean
+  /** The next start's document. */
+  inactive: string
+  /** The running network's document. */
+  live?: string
+  bridge?: string
+  /** The host shows a running network's live document only: `inactive` then repeats it, and what is staged is not known. */
+  stagedUnreadable?: boolean
+}
 export interface ObservedPool { kind: 'pool'; ref: StoragePoolRef; active: boolean; autostart: boolean; xml: string; info: StoragePoolInfo; path?: string }
 /** Sizes in bytes. `format` is what libvirt's probe says: a guest may have written it. */
 export interface ObservedVolume { kind: 'volume'; ref: StorageVolRef; poolUUID: string; path: string; key: string; type: string; format: string; capacity: number; allocation: number; backing?: string; xml: string }

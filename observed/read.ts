@@ -1,7 +1,7 @@
 // Reads one object from the host: the calls that describe it, made into what the mirror holds.
 
 import { type Connection, type DomainRef, DomainState, type NetworkRef, type StoragePoolRef, XMLFlags } from '../drivers/driver.ts'
-import { isAbsent } from '../drivers/errors.ts'
+import { ErrorNumber, LibvirtError, isAbsent } from '../drivers/errors.ts'
 import { attributeOf, childOf, parseXml, textOf } from '../xml/tree.ts'
 import { type HostMirror, idOf } from './mirror.ts'
 import { type ObservedDomain, type ObservedNetwork, type ObservedPool, diskFacts, interfaceFacts, volumeFrom } from './objects.ts'
@@ -43,14 +43,19 @@ const unsupportedIs = <T>(value: T) => (error: unknown): T => {
 }
 
 export async function readNetwork(connection: Connection, ref: NetworkRef): Promise<ObservedNetwork> {
-  const [active, autostart, inactive] = await Promise.all([
+  const [active, autostart, staged] = await Promise.all([
     connection.networkIsActive(ref),
     connection.networkGetAutostart(ref).catch(unsupportedIs(false)),
-    connection.networkGetXMLDesc(ref, 1),
+    // The test driver knows no INACTIVE: a running network's next configuration cannot be read there.
+    connection.networkGetXMLDesc(ref, 1).catch((error: unknown) => {
+      if (error instanceof LibvirtError && error.code === ErrorNumber.INVALID_ARG) return undefined
+      throw error
+    }),
   ])
-  const live = active ? await connection.networkGetXMLDesc(ref, 0) : undefined
+  const live = active || staged === undefined ? await connection.networkGetXMLDesc(ref, 0) : undefined
+  const inactive = staged ?? live!
   const bridge = /<bridge [^>]*name=['"]([^'"]+)/.exec(live ?? inactive)?.[1]
-  return { kind: 'network', ref, active, autostart, inactive, live, bridge }
+  return { kind: 'network', ref, active, autostart, inactive, live: active ? live : undefined, bridge, ...(staged === undefined ? { stagedUnreadable: true } : {}) }
 }
 
 export async function readPool(connection: Connection, ref: StoragePoolRef): Promise<ObservedPool> {

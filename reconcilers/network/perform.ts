@@ -1,0 +1,52 @@
+// Carries out a network's actions: a few driver calls each.
+
+import { Affect, type NetworkRef } from '../../drivers/driver.ts'
+import { ErrorNumber, LibvirtError, isAbsent } from '../../drivers/errors.ts'
+import { Refusal } from '../plan.ts'
+import { type NetworkAction, type NetworkInputs } from './inputs.ts'
+
+export async function performNetwork(action: NetworkAction, inputs: NetworkInputs): Promise<void> {
+  const connection = inputs.bound.host.use()
+  const ref: NetworkRef = { name: inputs.binding.name, uuid: inputs.binding.uuid }
+  switch (action.type) {
+    case 'LookedUp':
+      // The loop reads the network after every action; that read is the answer.
+      return
+    case 'Defined':
+      await connection.networkDefineXML(action.xml).catch(clash(inputs))
+      return
+    case 'Released':
+      await connection.networkDefineXML(action.xml)
+      return
+    case 'Updated':
+      // One after the other: replies are unordered, and an address must be free before another entry takes it.
+      for (const { command, section, parentIndex, xml } of action.updates) await connection.networkUpdate(ref, command, section, parentIndex, xml, Affect.LIVE)
+      return
+    case 'Recreated':
+      // A configuration that is refused must cut nobody off: it is defined before the network is stopped, where the host can.
+      if (!action.defineStopped) await connection.networkDefineXML(action.xml)
+      await connection.networkDestroy(ref)
+      if (action.defineStopped) await connection.networkDefineXML(action.xml)
+      await connection.networkCreate(ref)
+      return
+    case 'AutostartSet':
+      await connection.networkSetAutostart(ref, action.autostart)
+      return
+    case 'Started':
+      await connection.networkCreate(ref)
+      return
+    case 'Stopped':
+      await connection.networkDestroy(ref)
+      return
+    case 'Undefined':
+      await connection.networkUndefine(ref).catch((error: unknown) => { if (!isAbsent(error)) throw error })
+  }
+}
+
+/** A network that came between the look and the define: libvirt names it in its refusal. */
+const clash = ({ observed, bound, binding }: NetworkInputs) => (error: unknown): never => {
+  if (observed === undefined && error instanceof LibvirtError && error.code === ErrorNumber.OPERATION_FAILED && /already (exists|defined)/.test(error.message)) {
+    throw new Refusal('Conflict', `Another network named ${binding.name} came to Hypervisor ${bound.name} just now: ${error.message}. It is left untouched. Choose another spec.name, or take it over with adoptionPolicy: IfUnchanged or Always.`)
+  }
+  throw error
+}
