@@ -21,9 +21,12 @@ function structural(schema: unknown): unknown {
   if (Array.isArray(schema)) return schema.map(structural)
   if (typeof schema !== 'object' || schema === null) return schema
   return Object.fromEntries(Object.entries(schema)
-    .filter(([keyword, value]) => !(keyword === 'additionalProperties' && value === false) && !(keyword === 'required' && Array.isArray(value) && value.length === 0))
+    .filter(([keyword, value]) => !(keyword === 'additionalProperties' && value === false) && !isEmpty(keyword, value))
     .map(([keyword, value]) => [keyword, keyword === 'default' ? value : structural(value)]))
 }
+/** What the API server would drop: a CRD in Git should equal the one in the cluster. */
+const isEmpty = (keyword: string, value: unknown): boolean =>
+  (keyword === 'required' || keyword === 'properties') && typeof value === 'object' && value !== null && Object.keys(value).length === 0
 const node = (schema: TSchema): SchemaNode => structural(schema) as SchemaNode
 
 /** The whole object's schema, from which also the validator is made. */
@@ -73,7 +76,7 @@ export function customResourceDefinition(kind: Kind): CustomResourceDefinition {
         storage: true,
         schema: { openAPIV3Schema: objectSchema(kind) },
         subresources: { status: {} },
-        additionalPrinterColumns: kind.columns.map(({ wide, ...column }) => ({ ...column, priority: wide ? 1 : 0 })),
+        additionalPrinterColumns: kind.columns.map(({ wide, ...column }) => ({ ...column, ...wide ? { priority: 1 } : {} })),
         ...kind.selectableFields.length > 0 ? { selectableFields: kind.selectableFields.map(jsonPath => ({ jsonPath })) } : {},
       }],
     },

@@ -57,8 +57,11 @@ export const object = <T extends TProperties>(fields: T, about: About, extra: Ex
   return Type.Object(fields, { ...about, additionalProperties: false, ...(atomic ? { 'x-kubernetes-map-type': 'atomic' } : {}), ...keywords(rest) })
 }
 
-/** An object that says something by being there: `dhcp: {}`. */
-export const presence = (about: About) => Type.Object({}, { ...about, additionalProperties: false })
+/**
+ * An object that says something by being there: `bios: {}`. Server-side apply takes a schema without properties for
+ * untyped and would prune what is below without a word, so nothing is pruned here and maxProperties refuses it.
+ */
+export const presence = (about: About) => Type.Object({}, { ...about, maxProperties: 0, 'x-kubernetes-preserve-unknown-fields': true })
 
 /** A list whose entries are found by `keys`; its order has no meaning. */
 export const mapOf = <T extends TSchema>(keys: string | string[], item: T, maxItems: number, about: About, extra: Extra = {}) =>

@@ -31,7 +31,7 @@ function compile(kind: Kind): ValidateFunction {
     verbose: true,
     strictTypes: false,
     formats: { int32: true, int64: true, 'date-time': (value: string) => !Number.isNaN(Date.parse(value)) },
-    keywords: ['x-kubernetes-int-or-string', 'x-kubernetes-map-type', 'x-kubernetes-validations', 'x-kubernetes-list-map-keys'],
+    keywords: ['x-kubernetes-int-or-string', 'x-kubernetes-map-type', 'x-kubernetes-preserve-unknown-fields', 'x-kubernetes-validations', 'x-kubernetes-list-map-keys'],
   })
   ajv.addKeyword({
     keyword: 'x-kubernetes-list-type',
@@ -70,7 +70,7 @@ function sentence(error: ErrorObject): string {
     case 'maxLength': return `is longer than ${params.limit} characters`
     case 'minLength': return 'is empty'
     case 'maxItems': return `has more than ${params.limit} entries`
-    case 'maxProperties': return `has more than ${params.limit} entries`
+    case 'maxProperties': return params.limit === 0 ? 'takes no settings: write {}' : `has more than ${params.limit} entries`
     case 'minimum': return `${value}is less than ${params.limit}`
     case 'maximum': return `${value}is more than ${params.limit}`
     case 'format': return `${value}is not a ${params.format}`

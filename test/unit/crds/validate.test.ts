@@ -12,6 +12,7 @@ test.each([
   ['a word that is none of the enumeration', { powerState: 'On' }, 'spec.powerState', 'On is none of Running, Stopped, Paused, Unmanaged'],
   ['a boolean where YAML 1.1 read one', { autostart: false }, 'spec.autostart', 'is the boolean false, as kubectl reads on, off, yes and no: write a text in quotes'],
   ['null for an object', { tpm: null }, 'spec.tpm', 'is null: write {} for an object without settings, or leave it out'],
+  ['settings of what has none', { os: { firmware: { bios: { x: 1 } } } }, 'spec.os.firmware.bios', 'takes no settings: write {}'],
   ['null for a quantity', { memory: null }, 'spec.memory', 'is null: write a value, or leave it out'],
   ['a boolean for a quantity', { memory: true }, 'spec.memory', 'true is neither a number nor a text'],
   ['too small a number', { cpus: 0 }, 'spec.cpus', '0 is less than 1'],
