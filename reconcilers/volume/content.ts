@@ -1,0 +1,57 @@
+// Decides about content that is transferred: when a source is opened, when the volume may be made, what a failure leads to.
+
+import { type Plan, planOf } from '../plan.ts'
+import { type VolumeAction, type VolumeInputs } from './inputs.ts'
+import { shownUrl } from './source/fetch.ts'
+import { type JobState, isRunning } from './source/jobs.ts'
+
+type VolumePlan = Plan<VolumeAction>
+
+const from = ({ origin }: VolumeInputs): string => (origin?.type === 'Url' ? shownUrl(origin.url.url) : origin?.type === 'Clone' ? `${origin.source.pool}/${origin.source.name}` : 'its source')
+
+const transferring = (message: string, rest: Partial<VolumePlan> = {}): VolumePlan => planOf({ reason: 'Transferring', message }, rest)
+
+/** Content moves in steps that each survive a crash: look at the source, record that the volume is begun, make it, write it, record the whole. */
+export function planContent(inputs: VolumeInputs): VolumePlan {
+  const { job, observed, record, attempt } = inputs
+  if (isRunning(job)) {
+    if (job!.attempt !== attempt && record === 'None') return transferring('Stopping the transfer, for the spec was changed.', { actions: [stopChanged] })
+    return planRunning(inputs, job!.state)
+  }
+  if (observed !== undefined) {
+    return transferring(`Removing the half volume ${inputs.binding.name}.`, {
+      actions: [{ type: 'HalfRemoved', guarded: true, reason: `Removed the volume ${inputs.binding.pool}/${inputs.binding.name}, whose content was not whole, to begin again.` }],
+    })
+  }
+  if (job?.state.phase === 'Failed' && job.attempt === attempt) {
+    const { reason, message, retryAt, stalled } = job.state
+    if (retryAt === undefined) return planOf({ reason, message })
+    const wait = retryAt - inputs.now
+    if (wait > 0) return planOf({ reason: stalled ? reason : 'Transferring', message: `${message} Trying again at ${new Date(retryAt).toISOString().slice(11, 19)} UTC.` }, { requeueAfter: wait })
+  }
+  return planBeginning(inputs)
+}
+
+const stopChanged: VolumeAction = { type: 'TransferStopped', reason: 'Stopped the transfer: the spec was changed.' }
+
+function planBeginning(inputs: VolumeInputs): VolumePlan {
+  const { origin, record } = inputs
+  if (origin?.type === 'Clone') {
+    if (record === 'None') return transferring(`Copying ${from(inputs)}.`, { requeueAfter: 1 })
+    return transferring(`Copying ${from(inputs)}.`, { actions: [{ type: 'TransferStarted', guarded: true, reason: `Began to copy ${from(inputs)}.` }] })
+  }
+  return transferring(`Opening ${from(inputs)}.`, { actions: [{ type: 'SourceOpened', reason: `Opened ${from(inputs)}.` }] })
+}
+
+function planRunning(inputs: VolumeInputs, state: JobState): VolumePlan {
+  switch (state.phase) {
+    case 'Queued': return transferring('Waiting for another transfer to this host to end.')
+    case 'Inspecting': return transferring(`Opening ${from(inputs)}.`)
+    case 'Inspected':
+      if (inputs.record === 'None') return transferring(`Fetching ${from(inputs)}.`, { requeueAfter: 1 })
+      return transferring(`Fetching ${from(inputs)}.`, { actions: [{ type: 'TransferStarted', guarded: true, reason: `Began to fetch ${from(inputs)} into ${inputs.binding.pool}/${inputs.binding.name}.` }] })
+    case 'Writing': return transferring(`${inputs.origin?.type === 'Clone' ? 'Copying' : 'Fetching'} ${from(inputs)}.`)
+    case 'Done':
+    case 'Failed': return transferring(`Looking at what became of ${from(inputs)}.`)
+  }
+}

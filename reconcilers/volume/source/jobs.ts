@@ -1,0 +1,166 @@
+// The transfers under way: each writes one volume's content beside the workers, and wakes its object when there is news.
+
+import { type Clock } from '../../../controller/clock.ts'
+import { type Log } from '../../../controller/log.ts'
+import { isUnknown } from '../../../drivers/errors.ts'
+import { SourceError } from './error.ts'
+import { type Image } from './header.ts'
+
+/** Each phase and what leaves it. */
+export type JobState =
+  /** The host has enough transfers already; leaves when one of them ends. */
+  | { phase: 'Queued' }
+  /** The source is opened and looked at, nothing is on the host; leaves with the header's verdict. */
+  | { phase: 'Inspecting' }
+  /** Waits for allow(): that the volume is about to be made has to be recorded with the object first. */
+  | { phase: 'Inspected'; image: Image }
+  /** Content is on its way; leaves with the last byte confirmed (Done) or a failure, after the half volume is removed. */
+  | { phase: 'Writing'; transferred: number; total?: number }
+  /** The content is whole and confirmed by the host. */
+  | { phase: 'Done'; format: string }
+  /** Nothing more happens before `retryAt` (ms; undefined: not by itself). */
+  | { phase: 'Failed'; reason: 'SourceFailed' | 'Invalid' | 'Conflict'; message: string; retryAt?: number; /** To be shown as a failure, not as a delay. */ stalled: boolean }
+
+export interface Job { readonly state: JobState; readonly attempt: string }
+
+export interface JobControl {
+  readonly signal: AbortSignal
+  /** What the source turned out to be; resolves once the volume may be made. */
+  inspected(image: Image): Promise<void>
+  progress(transferred: number, total?: number): void
+}
+
+export interface JobOptions {
+  clock: Clock
+  /** News of an object, by its key. */
+  wake: (key: string) => void
+  /** Transfers that run on one host at once. */
+  perHost?: number
+  log?: Pick<Log, 'info' | 'warn'>
+}
+
+interface Entry extends Job {
+  state: JobState
+  uid: string
+  host: string
+  failures: number
+  abort: AbortController
+  allowed: PromiseWithResolvers<void>
+  run: (control: JobControl) => Promise<{ format: string }>
+  ended: PromiseWithResolvers<void>
+  toldAt: number
+}
+
+const TELL_EVERY = 5_000
+const BACKOFF = { first: 5_000, last: 300_000 }
+/** So many failures in a row are shown as a delay only. */
+const DELAYS = 2
+
+export const isRunning = (job: Job | undefined): boolean => job !== undefined && job.state.phase !== 'Done' && job.state.phase !== 'Failed'
+
+export class Jobs {
+  readonly #options: JobOptions & { perHost: number }
+  readonly #jobs = new Map<string, Entry>()
+
+  constructor(options: JobOptions) {
+    this.#options = { perHost: 2, ...options }
+  }
+
+  get(key: string, uid: string): Job | undefined {
+    const job = this.#jobs.get(key)
+    return job?.uid === uid ? job : undefined
+  }
+
+  /** Starts a transfer, or queues it. `attempt` changes when the object asks for another try. At most one runs for a key. */
+  start(key: string, { uid, host, attempt }: { uid: string; host: string; attempt: string }, run: Entry['run']): void {
+    const before = this.#jobs.get(key)
+    if (isRunning(before)) return
+    const failures = before?.uid === uid && before.attempt === attempt ? before.failures : 0
+    this.#jobs.set(key, {
+      state: { phase: 'Queued' }, uid, host, attempt, failures, run,
+      abort: new AbortController(), allowed: Promise.withResolvers(), ended: Promise.withResolvers(), toldAt: -Infinity,
+    })
+    this.#fill(host)
+  }
+
+  /** The record is written: the volume may be made. */
+  allow(key: string): void {
+    const job = this.#jobs.get(key)
+    if (job?.state.phase !== 'Inspected') return
+    job.state = { phase: 'Writing', transferred: 0 }
+    job.allowed.resolve()
+  }
+
+  /** Ends a transfer and forgets it. Resolves once it has let go of the host, the half volume removed where that was possible. */
+  async abort(key: string): Promise<void> {
+    const job = this.#jobs.get(key)
+    if (job === undefined) return
+    job.abort.abort(new Error('the transfer was stopped'))
+    job.allowed.resolve()
+    if (job.state.phase !== 'Queued' && isRunning(job)) await job.ended.promise
+    if (this.#jobs.get(key) === job) this.#jobs.delete(key)
+    this.#fill(job.host)
+  }
+
+  /** Forgets a transfer that has ended. */
+  drop(key: string): void {
+    if (!isRunning(this.#jobs.get(key))) this.#jobs.delete(key)
+  }
+
+  /** Ends every transfer. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#jobs.keys()].map(async key => { await this.abort(key) }))
+  }
+
+  #fill(host: string): void {
+    let running = 0
+    for (const job of this.#jobs.values()) if (job.host === host && isRunning(job) && job.state.phase !== 'Queued') running++
+    for (const [key, job] of this.#jobs) {
+      if (running >= this.#options.perHost) return
+      if (job.host !== host || job.state.phase !== 'Queued' || job.abort.signal.aborted) continue
+      running++
+      job.state = { phase: 'Inspecting' }
+      void this.#drive(key, job)
+    }
+  }
+
+  async #drive(key: string, job: Entry): Promise<void> {
+    const { clock, wake, log } = this.#options
+    const began = clock.now()
+    const control: JobControl = {
+      signal: job.abort.signal,
+      inspected: async image => {
+        job.state = { phase: 'Inspected', image }
+        wake(key)
+        await job.allowed.promise
+        job.abort.signal.throwIfAborted()
+      },
+      progress: (transferred, total) => {
+        job.state = { phase: 'Writing', transferred, total }
+        if (clock.now() - job.toldAt < TELL_EVERY) return
+        job.toldAt = clock.now()
+        wake(key)
+      },
+    }
+    try {
+      const { format } = await job.run(control)
+      job.state = { phase: 'Done', format }
+      log?.info({ object: key, hypervisor: job.host, ms: clock.now() - began }, 'content transferred')
+    } catch (error) {
+      job.failures++
+      job.state = this.#failure(job, error)
+      log?.warn({ object: key, hypervisor: job.host, ms: clock.now() - began, error: error instanceof Error ? error.message : String(error) }, 'transfer failed')
+    }
+    job.ended.resolve()
+    if (!job.abort.signal.aborted) wake(key)
+    this.#fill(job.host)
+  }
+
+  #failure(job: Entry, error: unknown): JobState {
+    const message = error instanceof Error ? error.message : String(error)
+    if (error instanceof SourceError && error.failure === 'Permanent') return { phase: 'Failed', reason: error.reason, message, stalled: true }
+    const wait = Math.min(BACKOFF.first * 2 ** (job.failures - 1), BACKOFF.last)
+    const stalled = !isUnknown(error) && (job.failures > DELAYS || (error instanceof SourceError && error.failure === 'Truncated'))
+    return { phase: 'Failed', reason: 'SourceFailed', message, retryAt: this.#options.clock.now() + wait, stalled }
+  }
+}

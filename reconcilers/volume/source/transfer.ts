@@ -1,0 +1,213 @@
+// Writes one volume's content: from a web server through the checksum onto the host, or by a copy on the host itself.
+
+import { createHash } from 'node:crypto'
+import { type Dispatcher } from 'undici'
+import { type Clock, sleep } from '../../../controller/clock.ts'
+import { type Connection, type StoragePoolRef, type StorageVolRef } from '../../../drivers/driver.ts'
+import { ErrorNumber, LibvirtError, isAbsent } from '../../../drivers/errors.ts'
+import { type Host } from '../../../observed/host.ts'
+import { idOf } from '../../../observed/mirror.ts'
+import { volumeFrom } from '../../../observed/objects.ts'
+import { SourceError } from './error.ts'
+import { type OpenedSource, openSource, shownUrl } from './fetch.ts'
+import { HEADER_LENGTH, type Image, inspectImage } from './header.ts'
+import { type JobControl } from './jobs.ts'
+
+/** Where the content goes. */
+export interface Destination {
+  host: Pick<Host, 'use' | 'openStreamConnection' | 'refresh'>
+  clock: Clock
+  pool: StoragePoolRef
+  name: string
+  /** The document of the volume for an image that was inspected. */
+  render(image: { format: string; capacity: number }): string
+}
+
+/** The host may hold the volume of an aborted stream for a moment longer. */
+const REMOVALS = 50
+const REMOVAL_PAUSE = 100
+
+async function removeHalf(destination: Destination, volume: StorageVolRef): Promise<void> {
+  const { host, clock } = destination
+  for (let tries = 1; ; tries++) {
+    try {
+      await host.use().storageVolDelete(volume, 0)
+      break
+    } catch (error) {
+      if (isAbsent(error)) break
+      const busy = error instanceof LibvirtError && (error.code === ErrorNumber.OPERATION_INVALID || error.code === ErrorNumber.INTERNAL_ERROR || error.code === ErrorNumber.RESOURCE_BUSY)
+      if (!busy || tries >= REMOVALS) throw error
+    }
+    await sleep(clock, REMOVAL_PAUSE)
+  }
+}
+
+/** Runs `write` on a volume that was just made; leaves it whole or not at all. */
+async function wholeOrNothing(destination: Destination, volume: StorageVolRef, write: () => Promise<void>): Promise<void> {
+  const { host, pool, name } = destination
+  const refresh = async (): Promise<void> => { await host.refresh(idOf.volume(pool.uuid, name)) }
+  try {
+    await write()
+  } catch (error) {
+    // Where the host is away, the half volume is removed by the plan: the record says that it is one.
+    await removeHalf(destination, volume).then(refresh).catch(() => undefined)
+    throw error
+  }
+  await refresh()
+}
+
+/**
+ * True where a create was refused because the pool holds the name: as a volume, or as a file it had not seen, which libvirt
+ * refuses with a code that says no more than "not now". The pool is looked through to know.
+ */
+export async function isTaken(connection: Connection, pool: StoragePoolRef, name: string, error: unknown): Promise<boolean> {
+  if (!(error instanceof LibvirtError)) return false
+  if (error.code === ErrorNumber.STORAGE_VOL_EXIST) return true
+  if (error.code !== ErrorNumber.OPERATION_INVALID) return false
+  // A pool with transfers under way refuses to be looked through; what it knows already has to do.
+  await connection.storagePoolRefresh(pool).catch(() => undefined)
+  return await connection.storageVolLookupByName(pool, name).then(() => true, () => false)
+}
+
+export const takenMessage = (pool: string, name: string, error: Error): string =>
+  `The pool ${pool} holds something called ${name} already, which vireo did not create: ${error.message}. Choose another spec.name, or take it over with adoptionPolicy: IfUnchanged or Always.`
+
+async function create({ pool, name }: Destination, connection: Connection, make: () => Promise<StorageVolRef>): Promise<StorageVolRef> {
+  try {
+    return await make()
+  } catch (error) {
+    if (!await isTaken(connection, pool, name, error)) throw error
+    throw new SourceError('Permanent', takenMessage(pool.name, name, error as Error), { cause: error, reason: 'Conflict' })
+  }
+}
+
+export interface UrlTransfer {
+  url: string
+  checksum?: string
+  destination: Destination
+  dispatcher?: Dispatcher
+  /** The spec says that the bytes are the disk, whatever they look like. */
+  asRaw: boolean
+  /** Throws SourceError where the image does not suit the spec or the pool. */
+  check(image: Image): void
+}
+
+export async function transferUrl(control: JobControl, transfer: UrlTransfer): Promise<{ format: string }> {
+  const { url, destination } = transfer
+  const source = await openSource(url, { signal: control.signal, dispatcher: transfer.dispatcher })
+  try {
+    const body = source.body[Symbol.asyncIterator]()
+    const head = await readHead(body)
+    const image = inspectImage(head, source.length, transfer.asRaw)
+    transfer.check(image)
+    await requireRoom(destination, source.length, url)
+    await control.inspected(image)
+    const connection = destination.host.use()
+    const volume = await create(destination, connection, () => connection.storageVolCreateXML(destination.pool, destination.render(image), 0))
+    await wholeOrNothing(destination, volume, () => upload(control, transfer, source, head, body, volume))
+    return { format: image.format }
+  } finally {
+    source.close()
+  }
+}
+
+/** At least HEADER_LENGTH bytes, or all that there are. */
+async function readHead(body: AsyncIterator<Buffer>): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  let length = 0
+  while (length < HEADER_LENGTH) {
+    const { done, value } = await body.next()
+    if (done) break
+    chunks.push(value)
+    length += value.length
+  }
+  return Buffer.concat(chunks)
+}
+
+async function requireRoom({ host, pool }: Destination, length: number, url: string): Promise<void> {
+  const { available } = await host.use().storagePoolGetInfo(pool)
+  if (length > available) throw new SourceError('Permanent', `${shownUrl(url)} has ${length} bytes and the pool ${pool.name} has room for ${available}: make room, or use another pool.`)
+}
+
+function digest(checksum: string | undefined): { update(chunk: Uint8Array): void; verify(url: string): void } {
+  if (checksum === undefined) return { update: () => undefined, verify: () => undefined }
+  const [algorithm, wanted] = checksum.split(':') as [string, string]
+  const hash = createHash(algorithm)
+  return {
+    update: chunk => { hash.update(chunk) },
+    verify: url => {
+      const found = hash.digest('hex')
+      if (found !== wanted.toLowerCase()) throw new SourceError('Permanent', `${shownUrl(url)} has the checksum ${algorithm}:${found}, not the one in spec.source.url.checksum. Correct the checksum if the image was renewed; otherwise do not trust it.`)
+    },
+  }
+}
+
+/** Back-pressure all the way: a chunk is read from the server when the host has taken the one before. */
+async function upload(control: JobControl, { url, checksum, destination }: UrlTransfer, source: OpenedSource, head: Buffer, body: AsyncIterator<Buffer>, volume: StorageVolRef): Promise<void> {
+  const connection = await destination.host.openStreamConnection()
+  try {
+    const stream = await connection.storageVolUpload(volume, 0, source.length, 0)
+    const aborted = (): void => { void stream.abort('the transfer was stopped') }
+    control.signal.addEventListener('abort', aborted, { once: true })
+    try {
+      const sum = digest(checksum)
+      let written = 0
+      control.progress(0, source.length)
+      for (let chunk: Buffer = head; ;) {
+        control.signal.throwIfAborted()
+        sum.update(chunk)
+        await stream.write(chunk)
+        written += chunk.length
+        control.progress(written, source.length)
+        const next = await body.next()
+        if (next.done) break
+        chunk = next.value
+      }
+      sum.verify(url)
+      await stream.finish()
+    } catch (error) {
+      await stream.abort(error instanceof Error ? error.message : String(error))
+      control.signal.throwIfAborted()
+      throw error
+    } finally {
+      control.signal.removeEventListener('abort', aborted)
+    }
+  } finally {
+    await connection.close()
+  }
+}
+
+export interface CloneTransfer {
+  source: StorageVolRef
+  sourcePool: StoragePoolRef
+  /** The recorded format of the source: what libvirt takes it for has to be the same. */
+  sourceFormat: string
+  format: string
+  destination: Destination
+  capacity: number
+}
+
+/** libvirt copies by its own idea of the source's format, which comes from a probe: a guest may have written that header. */
+async function requireHonestSource(connection: Connection, { source, sourcePool, sourceFormat }: CloneTransfer): Promise<void> {
+  const { format } = volumeFrom(source, sourcePool.uuid, await connection.storageVolGetXMLDesc(source))
+  if (format === sourceFormat) return
+  throw new SourceError('Permanent', `The content of the volume ${source.name} looks like ${format} though it is ${sourceFormat} by record: libvirt would follow what that header names, so it is not copied. Copy the content from inside a guest.`)
+}
+
+export async function transferClone(control: JobControl, transfer: CloneTransfer): Promise<{ format: string }> {
+  const { destination, source, format, capacity } = transfer
+  // A copy takes as long as its bytes take: a connection of its own keeps the others free.
+  const connection = await destination.host.openStreamConnection()
+  const aborted = (): void => { void connection.close() }
+  control.signal.addEventListener('abort', aborted, { once: true })
+  try {
+    control.progress(0)
+    await requireHonestSource(connection, transfer)
+    const volume = await create(destination, connection, () => connection.storageVolCreateXMLFrom(destination.pool, destination.render({ format, capacity }), source, 0))
+    await wholeOrNothing(destination, volume, async () => { control.signal.throwIfAborted() })
+    return { format }
+  } finally {
+    control.signal.removeEventListener('abort', aborted)
+    await connection.close()
+  }
+}
