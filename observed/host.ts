@@ -224,7 +224,8 @@ export class Host {
     if (event.type !== 'connection' && connection !== undefined) {
       const id = event.type === 'domain' ? idOf.domain(event.dom.uuid) : event.type === 'network' ? idOf.network(event.net.uuid) : idOf.pool(event.pool.uuid)
       // Defined and undefined change what no other event tells of: persistence and autostart.
-      const full = event.type !== 'domain' || (event.name === 'lifecycle' && event.event <= 1)
+      // A refreshed pool is only read: refreshing it for that would be answered by the same event, for ever.
+      const full = event.type === 'domain' ? event.name === 'lifecycle' && event.event <= 1 : event.name !== 'refresh'
       void this.#read(connection, id, full).catch(() => { /* the connection's end is seen by #follow; other refusals by the relist */ })
     }
     for (const handler of this.#eventHandlers) handler(event)
@@ -287,7 +288,7 @@ export class Host {
         this.mirror.set(await readNetwork(connection, before?.ref ?? await connection.networkLookupByUUID(uuid)))
       } else if (kind === 'pool') {
         const ref = this.mirror.pool(uuid)?.ref ?? await connection.storagePoolLookupByUUID(uuid)
-        if (this.refreshesPool(uuid) && this.#state !== 'Opening') await connection.storagePoolRefresh(ref).catch(orElse(undefined))
+        if (full && this.refreshesPool(uuid) && this.#state !== 'Opening') await connection.storagePoolRefresh(ref).catch(orElse(undefined))
         const pool = await readPool(connection, ref)
         this.mirror.set(pool)
         await readVolumes(connection, pool, this.mirror)
