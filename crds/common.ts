@@ -178,7 +178,7 @@ const says = {
 }
 export const boundHypervisorRule = boundTo('hypervisorRef', 'self.spec.hypervisorRef.name', 'hypervisor', `is bound: ${says.hypervisorRef}`, says.hypervisorRef)
 export const boundNameRule = boundTo('name', 'self.spec.name', 'name', `is bound: ${says.name}`, says.name)
-export const boundUUIDRule = boundTo('uuid', 'self.spec.uuid', 'uuid', `is bound: ${says.uuid}`, says.uuid)
+export const boundUUIDRule = boundTo('uuid', 'self.spec.uuid.lowerAscii()', 'uuid', `is bound: ${says.uuid}`, says.uuid)
 export const boundFormatRule = boundTo('format', 'self.spec.format', 'format', `is bound: ${says.format}`, says.format)
 
 /**
