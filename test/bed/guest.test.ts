@@ -34,7 +34,7 @@ async function boot(name: string, userData?: string, devices = ''): Promise<void
   const seed = `<controller type='scsi' model='virtio-scsi'/><disk type='file' device='cdrom'><source file='/var/lib/vireo/${name}/seed.iso'/>
     <target dev='sda' bus='scsi'/><readonly/></disk>`
   await host.execOk(['virsh', 'create', '/dev/stdin'], {
-    input: `<domain type='qemu'><name>${name}</name><memory unit='MiB'>256</memory><vcpu>1</vcpu>
+    input: `<domain type='qemu'><name>${name}</name><memory unit='MiB'>256</memory><vcpu current='1'>2</vcpu>
       <os><type arch='x86_64' machine='q35'>hvm</type></os><features><acpi/></features><on_crash>destroy</on_crash>
       <devices><disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='/var/lib/vireo/${name}/root.qcow2'/>
       <target dev='vda' bus='virtio'/></disk>${userData === undefined ? '' : seed}
@@ -73,7 +73,8 @@ test('boots from its disk, gets a lease under the hostname of its seed, and obey
 })
 
 test('tells of hot-plugged disks, NICs and processors, and of a resized disk', async () => {
-  await boot('plug')
+  // A q35 machine has as many free slots as it has spare root ports.
+  await boot('plug', undefined, `<controller type='pci' index='0' model='pcie-root'/>${`<controller type='pci' model='pcie-root-port'/>`.repeat(12)}`)
   await using console_ = await openGuestConsole(host, 'plug')
   await console_.waitFor(/vireo-guest: ready/)
   await host.execOk(['virsh', 'attach-interface', 'plug', 'network', 'lab', '--model', 'virtio', '--live'])
@@ -83,6 +84,8 @@ test('tells of hot-plugged disks, NICs and processors, and of a resized disk', a
   await console_.waitFor(/add block vdb 8388608/)
   await host.execOk(['virsh', 'blockresize', 'plug', 'vdb', '16M'])
   await expect(console_.waitFor(/change block vdb 16777216/)).resolves.toBeTruthy()
+  await host.execOk(['virsh', 'setvcpus', 'plug', '2', '--live'])
+  await expect(console_.waitFor(/add cpu cpu1/)).resolves.toBeTruthy()
   await host.execOk(['virsh', 'destroy', 'plug'])
 })
 

@@ -132,7 +132,9 @@ class Namespaces {
   }
 
   enter(command: readonly string[]): string[] {
-    return ['nsenter', '--target', String(this.init), '--mount', '--net', '--pid', '--wd=/', '--', ...command]
+    const inside = ['nsenter', '--target', String(this.init), '--mount', '--net', '--pid', '--wd=/', '--']
+    // nsenter waits outside for its child; killing it has to end the child too.
+    return [...inside, 'setpriv', '--pdeathsig', 'KILL', '--', ...command]
   }
 
   /** Outer process ids of everything that runs in these namespaces. */

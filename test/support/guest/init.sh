@@ -6,23 +6,14 @@ mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev
 exec </dev/null
-while read -r module; do insmod "/lib/modules/$module"; done </etc/modules
+# SCSI devices are there when their driver is: what comes later waits for nothing.
+while read -r module; do insmod "/lib/modules/$module" $([ "$module" = scsi_mod.ko ] && echo scan=sync); done </etc/modules
 
 say() { echo "vireo-guest: $*" >/dev/console; }
 
-# The seed: a medium labelled cidata, as NoCloud wants it. SCSI and IDE devices appear a moment after their drivers.
-seed() {
-  tries=0
-  while [ $tries -lt 30 ]; do
-    findfs LABEL=cidata 2>/dev/null && return
-    findfs LABEL=CIDATA 2>/dev/null && return
-    tries=$((tries + 1))
-    usleep 50000
-  done
-}
-
-mkdir -p /run /seed
-medium=$(seed)
+# The seed: a medium labelled cidata, as NoCloud wants it.
+mkdir -p /seed
+medium=$(findfs LABEL=cidata 2>/dev/null || findfs LABEL=CIDATA 2>/dev/null)
 if [ -n "$medium" ] && mount -o ro "$medium" /seed 2>/dev/null; then
   say "seed on $medium"
   for file in meta-data user-data network-config vendor-data; do
