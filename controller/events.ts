@@ -170,7 +170,6 @@ export class EventRecorder {
       } catch (error) {
         // Events expire (after an hour, by default): then it is told again.
         if (!isNotFound(error)) throw error
-        series.exists = false
       }
     }
     try {

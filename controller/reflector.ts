@@ -119,7 +119,6 @@ export class Reflector<T extends KubeObject = KubeObject> {
     let version = from
     let events = 0
     for await (const line of transport.watch({ path: this.#path, query, idleTimeout: () => idleTimeout, signal })) {
-      signal.throwIfAborted()
       const { type, object } = parse<T>(line)
       if (type === 'ERROR') throw apiErrorOf(object)
       events++

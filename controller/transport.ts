@@ -105,7 +105,6 @@ export class Transport {
       throw new WatchBroken(`the watch of ${path} broke off`, { cause })
     } finally {
       quiet.signal.removeEventListener('abort', stop)
-      response.body.on('error', () => undefined).destroy()
     }
     quiet.signal.throwIfAborted()
     if (splitter.pending > 0) throw new WatchBroken(`the watch of ${path} ended within a line`)

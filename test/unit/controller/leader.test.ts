@@ -149,6 +149,20 @@ describe('a lease that somebody else holds', () => {
     expect(store.spec?.holderIdentity).toBe('b')
   })
 
+  test('is not taken when it expired and was renewed before we looked again', async () => {
+    store.write(held())
+    const { stop, outcome } = run('a')
+    for (let i = 0; i < 7; i++) await period()
+    await clock.asleep((ms) => ms === 2_000)
+    await clock.advance(1_500)
+    store.write(held('2026-11-22T19:59:59.000000Z'))
+    await clock.advance(500)
+    await period()
+    expect(store.writes).toEqual([])
+    stop.abort()
+    await outcome
+  })
+
   test('is taken at once when it was released', async () => {
     store.write({ ...held(), holderIdentity: '' })
     const { leading, stop } = run('a')

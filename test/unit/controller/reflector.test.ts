@@ -195,6 +195,14 @@ describe('watching', () => {
     expect((await t.api.nextWatch()).query.get('resourceVersion')).toBe('10')
   })
 
+  test.each([[400, 'BadRequest'], [403, 'Forbidden'], [404, 'NotFound']])('refused with %i lists again: the version may mean nothing any more', async (code, reason) => {
+    t.start()
+    ;(await t.api.nextList()).list([], '10')
+    ;(await t.api.nextWatch()).refuse(code, reason)
+    await t.passBackoff(800)
+    expect((await t.api.nextList()).isWatch).toBe(false)
+  })
+
   test('refused with 429 waits as long as the server asks', async () => {
     t.start()
     ;(await t.api.nextList()).list([], '10')

@@ -215,6 +215,43 @@ describe('credentials', () => {
     expect(reads - before).toBe(1)
   })
 
+  test('the first requests, sent together, read the credentials once and share their sockets', async () => {
+    api = await FaultyApi.start()
+    api.auto = (exchange) => { exchange.json({}); return true }
+    let reads = 0
+    const client = open(() => { reads++; return api.kubeConfig()() })
+    const before = reads
+    await Promise.all(Array.from({ length: 10 }, () => client.get(configMaps, 'shop', 'a')))
+    expect(reads - before).toBe(1)
+  })
+
+  test('an exec plugin, a program of the user’s, is not run again until its token is refused', async () => {
+    api = await FaultyApi.start()
+    let runs = 0
+    const client = open(() => {
+      const config = api.kubeConfig({ exec: { command: 'login' } })()
+      let token: string | undefined
+      config.applyToHTTPSOptions = async (options) => {
+        token ??= `token ${++runs}`
+        options.headers = { Authorization: token }
+      }
+      return Object.assign(config, { clusters: [{ ...config.clusters[0]!, skipTLSVerify: true }] })
+    })
+    const tokens: (string | undefined)[] = []
+    api.auto = (exchange) => {
+      const token = exchange.headers['authorization']
+      tokens.push(token)
+      if (token === 'token 1' && tokens.length > 2) exchange.refuse(401, 'Unauthorized')
+      else exchange.json({})
+      return true
+    }
+    await client.get(configMaps, 'shop', 'a')
+    await clock.advance(600_000)
+    await client.get(configMaps, 'shop', 'a')
+    await client.get(configMaps, 'shop', 'a')
+    expect(tokens).toEqual(['token 1', 'token 1', 'token 1', 'token 2'])
+  })
+
   test('a token that stays refused is an error after the second answer', async () => {
     api = await FaultyApi.start()
     api.auto = (exchange) => { exchange.refuse(401, 'Unauthorized'); return true }

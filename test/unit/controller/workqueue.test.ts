@@ -349,9 +349,9 @@ test('50,000 keys in one group are added, taken and done in linear time', async 
     }
     return performance.now() - start
   }
-  await run(5_000)
-  const small = await run(5_000)
-  const large = await run(50_000)
+  const best = async (n: number): Promise<number> => Math.min(await run(n), await run(n), await run(n))
+  const small = await best(5_000)
+  const large = await best(50_000)
   // Ten times the keys; a quadratic queue would need a hundred times as long.
   expect(large).toBeLessThan(Math.max(small, 2) * 50)
 })
