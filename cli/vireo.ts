@@ -3,6 +3,7 @@
 
 import { Command, Option } from 'commander'
 import { type ControllerFlags, runController } from './controller.ts'
+import { type DevFlags, runDev } from './dev.ts'
 import { stopSignal } from './signals.ts'
 
 const program = new Command('vireo')
@@ -20,6 +21,13 @@ program.command('controller')
   .option('--relist-interval <duration>', 'how often each host is listed anew, for what has no event', '10m')
   .addOption(new Option('--log-level <level>', 'least severe level that is logged').choices(['trace', 'debug', 'info', 'warn', 'error']).env('VIREO_LOG_LEVEL').default('info'))
   .action(async (flags: ControllerFlags) => { await runController(flags, stopSignal()) })
+
+program.command('dev')
+  .description('Runs a development control plane and the controller on it, from a checkout (npm start).')
+  .option('--data <folder>', 'where its state is kept, relative to the checkout', '.vireo')
+  .addOption(new Option('--health-address <address>', 'where /healthz, /readyz and /metrics are served').env('VIREO_HEALTH_ADDRESS').default('127.0.0.1:8080'))
+  .addOption(new Option('--log-level <level>', 'least severe level that is logged').choices(['trace', 'debug', 'info', 'warn', 'error']).env('VIREO_LOG_LEVEL').default('info'))
+  .action(async (flags: DevFlags) => { await runDev(flags) })
 
 try {
   await program.parseAsync()

@@ -114,7 +114,7 @@ export class Operator {
     const wakeKey = (key: string): void => { this.queue.add(key) }
     const kinds = {
       StoragePool: poolKind(),
-      StorageVolume: volumeKind({ wake: wakeKey, clock, log }),
+      StorageVolume: volumeKind({ wake: wakeKey, clock }),
       VirtualNetwork: networkKind(),
       VirtualDomain: domainKind({ retainAll: () => this.#crdTerminating('virtualdomains') }),
     }

@@ -89,11 +89,11 @@ function renderInterface(entry: InterfaceEntry, rendering: Rendering): XmlElemen
   return withOverlay(nic, entry.xml)
 }
 
+// libvirt keeps no alias of a display: there is one of a type at most, and the type tells which.
 function renderGraphics(entry: GraphicsEntry, rendering: Rendering): XmlElement {
   const display = entry.vnc ?? entry.spice ?? {}
   return withOverlay(el('graphics', { type: entry.vnc === undefined ? 'spice' : 'vnc', port: entry.vnc === undefined ? undefined : -1, autoport: 'yes', listen: display.listen, passwd: rendering.passwords.get(entry.name) },
     display.listen !== undefined && el('listen', { type: 'address', address: display.listen }),
-    el('alias', { name: alias('graphics', entry.name) }),
   ), entry.xml)
 }
 

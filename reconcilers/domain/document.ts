@@ -1,24 +1,26 @@
 // The next document of a domain: what we rendered last, what is wanted and what the host holds, merged; and what differs.
 
-import { xmlNamespace } from '../../crds/names.ts'
 import { type Change, type Merged, merge3 } from '../../xml/merge.ts'
 import { type XmlElement, childOf, cloneXml, el, elementsOf, sameXml } from '../../xml/tree.ts'
 import { type Owner, ownerOf, renderOwner } from '../identity.ts'
 import { withoutSecrets } from './render.ts'
 import { domainRules } from './rules.ts'
 
+// libvirt keeps one metadata element for each namespace: the record stands inside the mark of ownership.
+const OWNER = 'vireo:owner'
 const APPLIED = 'vireo:applied'
 
 /** The last document we rendered, as kept in the metadata. */
 export function appliedOf(document: XmlElement): XmlElement | undefined {
-  const kept = childOf(document, 'metadata', APPLIED)
+  const kept = childOf(document, 'metadata', OWNER, APPLIED)
   return kept === undefined ? undefined : elementsOf(kept)[0]
 }
 
 /** Our metadata beside whatever else stands there. */
 function renderMetadata(found: XmlElement | undefined, owner: Owner, applied: XmlElement): XmlElement {
   const others = found === undefined ? [] : elementsOf(found).filter(child => !child.name.startsWith('vireo:'))
-  return el('metadata', {}, others, renderOwner(owner), el(APPLIED, { 'xmlns:vireo': xmlNamespace }, applied))
+  const mark = renderOwner(owner)
+  return el('metadata', {}, others, { ...mark, children: [el(APPLIED, {}, applied)] })
 }
 
 const withMetadata = (document: XmlElement, metadata: XmlElement): XmlElement => {
@@ -80,7 +82,7 @@ export const released = (found: XmlElement): XmlElement => {
   const owner = ownerOf(found)
   const metadata = childOf(found, 'metadata')
   if (owner === undefined || metadata === undefined) return found
-  return withMetadata(found, { ...metadata, children: metadata.children.map(child => (typeof child !== 'string' && child.name === 'vireo:owner' ? renderOwner({ ...owner, released: true }) : child)) })
+  return withMetadata(found, { ...metadata, children: metadata.children.map(child => (typeof child !== 'string' && child.name === OWNER ? { ...renderOwner({ ...owner, released: true }), children: child.children } : child)) })
 }
 
 export const recordOf = (wanted: XmlElement): XmlElement => withoutSecrets(withoutMetadata(wanted))

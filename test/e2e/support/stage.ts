@@ -1,0 +1,186 @@
+// Sets the stage of an end-to-end test: a real API server, a real libvirt host, and the controller as a process of its own
+// under the service account of manifests/install.
+import { spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { Server } from 'node:http'
+import { createReadStream } from 'node:fs'
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { startControlPlane } from '../../../scripts/devcluster/controlplane.ts'
+import type { ControlPlane } from '../../../scripts/devcluster/controlplane.ts'
+import { startLibvirtd } from '../../support/libvirtd.ts'
+import type { PrivateLibvirtd } from '../../support/libvirtd.ts'
+import { until } from '../../support/until.ts'
+
+const checkout = join(import.meta.dirname, '../../..')
+
+export interface Condition { type: string; status: string; reason: string; message: string }
+// What kubectl prints as JSON: any object of any kind.
+export interface AnyObject { metadata: { name: string; namespace?: string; uid: string; generation: number; resourceVersion: string; finalizers?: string[]; annotations?: Record<string, string>; deletionTimestamp?: string }; spec: Record<string, any>; status?: Record<string, any> & { conditions?: Condition[] } } // oxlint-disable-line typescript/no-explicit-any -- JSON of any kind
+
+export class Stage implements AsyncDisposable {
+  readonly plane: ControlPlane
+  readonly host: PrivateLibvirtd
+  readonly #dir: string
+  readonly #kubeconfig: string
+  #controller: ChildProcess | undefined
+  #log = ''
+  #healthPort = 0
+
+  private constructor(dir: string, plane: ControlPlane, host: PrivateLibvirtd, kubeconfig: string) {
+    this.#dir = dir
+    this.plane = plane
+    this.host = host
+    this.#kubeconfig = kubeconfig
+  }
+
+  static async start(): Promise<Stage> {
+    const dir = await mkdtemp(join(tmpdir(), `vireo-e2e-${process.pid}-`))
+    const [plane, host] = await Promise.all([startControlPlane({ dir, durable: false }), startLibvirtd({ name: 'e2e' })])
+    // The Deployment is left out: no node runs here, and the controller runs beside the test instead.
+    for (const file of ['namespace', 'serviceaccount', 'rbac']) await ok(plane, ['apply', '-f', join(checkout, `manifests/install/${file}.yaml`)])
+    await ok(plane, ['apply', '--server-side', '-k', join(checkout, 'manifests/crds')])
+    await ok(plane, ['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s'])
+    const kubeconfig = await plane.kubeconfigForServiceAccount('vireo-system', 'vireo')
+    return new Stage(dir, plane, host, kubeconfig)
+  }
+
+  /**
+   * Starts the controller. In its own view /run/libvirt is the private host's, so that the samples' qemu:///system leads there.
+   * `env` reaches the process.
+   */
+  async startController(env: Record<string, string> = {}): Promise<void> {
+    const command = ['mount -t tmpfs tmpfs /run', 'mkdir /run/libvirt', `mount --bind ${dirname(this.host.socket)} /run/libvirt`, 'exec "$@"'].join(' && ')
+    const child = spawn('unshare', ['--mount', '--propagation', 'private', 'setpriv', '--pdeathsig', 'KILL', '--', 'sh', '-c', command, 'sh',
+      process.execPath, join(checkout, 'cli/vireo.ts'), 'controller', '--kubeconfig', this.#kubeconfig, '--health-address', '127.0.0.1:0', '--no-leader-election', '--log-level', 'debug'],
+    { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...env } })
+    this.#controller = child
+    child.stderr.setEncoding('utf8')
+    child.stderr.on('data', (text: string) => {
+      this.#log += text
+      const port = /"port":(\d+)/.exec(text)?.[1]
+      if (port !== undefined) this.#healthPort = Number(port)
+    })
+    await until('the controller is ready', async () => this.#healthPort !== 0 && (await fetch(`http://127.0.0.1:${this.#healthPort}/readyz`)).ok)
+  }
+
+  get controllerLog(): string { return this.#log }
+  get controllerPid(): number | undefined { return this.#controller?.pid }
+
+  async metrics(): Promise<string> {
+    return await (await fetch(`http://127.0.0.1:${this.#healthPort}/metrics`)).text()
+  }
+
+  async stopController(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    const child = this.#controller
+    this.#controller = undefined
+    this.#healthPort = 0
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
+    child.kill(signal)
+    await once(child, 'exit')
+  }
+
+  /** Runs kubectl; throws unless it succeeds. Answers what it printed. */
+  async kubectl(args: readonly string[], input?: string): Promise<string> {
+    return await ok(this.plane, args, input)
+  }
+
+  async apply(yaml: string): Promise<void> {
+    await this.kubectl(['apply', '-f', '-'], yaml)
+  }
+
+  async get(kind: string, name: string, namespace = 'default'): Promise<AnyObject | undefined> {
+    const result = await this.plane.kubectl(['get', kind, name, '-n', namespace, '-o', 'json', '--ignore-not-found'])
+    if (result.code !== 0) throw new Error(result.stderr)
+    return result.stdout.trim() === '' ? undefined : JSON.parse(result.stdout) as AnyObject
+  }
+
+  /** Waits until the object looks as `test` says; the failure shows how it looks instead. */
+  async until(kind: string, name: string, test: (object: AnyObject) => unknown, { namespace = 'default', timeoutMs = 60_000 } = {}): Promise<AnyObject> {
+    let last: AnyObject | undefined
+    try {
+      return await until(`${kind} ${name} is as expected`, async () => {
+        last = await this.get(kind, name, namespace)
+        return last !== undefined && test(last) ? last : undefined
+      }, { timeoutMs, everyMs: 150 })
+    } catch (error) {
+      throw new Error(`${kind} ${name}: ${JSON.stringify(last?.status, null, 1)}\nlog: ${this.#log.slice(-4000)}`, { cause: error })
+    }
+  }
+
+  async untilReady(kind: string, name: string, options?: { namespace?: string; timeoutMs?: number }): Promise<AnyObject> {
+    return await this.until(kind, name, object => condition(object, 'Ready')?.status === 'True' && object.status?.observedGeneration === object.metadata.generation, options)
+  }
+
+  async untilReason(kind: string, name: string, reason: string, options?: { namespace?: string; timeoutMs?: number }): Promise<Condition> {
+    const object = await this.until(kind, name, found => condition(found, 'Ready')?.reason === reason && found.status?.observedGeneration === found.metadata.generation, options)
+    return condition(object, 'Ready')!
+  }
+
+  async untilGone(kind: string, name: string, { namespace = 'default', timeoutMs = 60_000 } = {}): Promise<void> {
+    await until(`${kind} ${name} is gone`, async () => await this.get(kind, name, namespace) === undefined, { timeoutMs, everyMs: 150 }).catch(async (error: unknown) => {
+      throw new Error(`${kind} ${name} stays: ${JSON.stringify((await this.get(kind, name, namespace))?.status, null, 1)}\nlog: ${this.#log.slice(-4000)}`, { cause: error })
+    })
+  }
+
+  /** Runs virsh on the host. */
+  async virsh(...args: string[]): Promise<string> {
+    return await this.host.execOk(['virsh', '-c', 'qemu:///system', ...args])
+  }
+
+  /** Everything on the host that vireo could have made: to compare before and after. */
+  async inventory(): Promise<string> {
+    const parts = await Promise.all([
+      this.virsh('list', '--all', '--name'), this.virsh('net-list', '--all', '--name'), this.virsh('pool-list', '--all', '--name'),
+      this.host.execOk(['find', '/var/lib/vireo', '/var/lib/libvirt/images', '/var/lib/libvirt/qemu/nvram', '/etc/libvirt/qemu', '/etc/libvirt/storage']).catch(() => ''),
+      this.host.execOk(['ip', '-brief', 'link']),
+    ])
+    return parts.map(part => part.trim().split('\n').sort().join('\n')).join('\n--\n')
+  }
+
+  async stop(): Promise<void> {
+    await this.stopController()
+    await Promise.all([this.plane.stop(), this.host.stop()])
+    await rm(this.#dir, { recursive: true, force: true })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
+}
+
+export const condition = (object: AnyObject, type: string): Condition | undefined => object.status?.conditions?.find(entry => entry.type === type)
+
+async function ok(plane: ControlPlane, args: readonly string[], input?: string): Promise<string> {
+  const result = await plane.kubectl(args, input)
+  if (result.code !== 0) throw new Error(`kubectl ${args.join(' ')}: ${result.stderr.trim()}`)
+  return result.stdout
+}
+
+/** Serves files on loopback; `answers` counts requests. */
+export async function serveFiles(files: Record<string, string>): Promise<{ url: string; close(): Promise<void> }> {
+  const server: Server = createServer((request, response) => {
+    const path = files[request.url ?? '']
+    if (path === undefined) {
+      response.writeHead(404).end()
+      return
+    }
+    void stat(path).then(({ size }) => {
+      response.writeHead(200, { 'content-length': size, 'content-type': 'application/octet-stream' })
+      createReadStream(path).pipe(response)
+    })
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    close: async () => { server.closeAllConnections(); await new Promise(resolve => server.close(resolve)) },
+  }
+}
+
+/** A sample's text. */
+export const sample = async (name: string): Promise<string> => await readFile(join(checkout, 'manifests/samples', name), 'utf8')
