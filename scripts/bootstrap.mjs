@@ -1,6 +1,6 @@
 // Installs the node_modules that the lockfile names where they are missing or stale. Runs before npm's own scripts, on whatever
 // Node the machine has: everything after it runs on the Node 24 that comes among them.
-import { execFileSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
@@ -28,5 +28,11 @@ function isComplete() {
 
 if (!isComplete()) {
   console.log('installing node_modules')
-  execFileSync('npm', ['ci', '--no-audit', '--no-fund'], { cwd: root, stdio: 'inherit' })
+  // npm's own words matter where it fails, also under `npm --silent`.
+  const { status } = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] })
+  if (status !== 0) {
+    console.log('npm ci failed: node_modules could not be installed')
+    if (process.env.npm_lifecycle_event === 'pretest') console.log('\n0 passed, 1 failed')
+    process.exit(1)
+  }
 }
