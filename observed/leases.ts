@@ -28,6 +28,8 @@ interface Watched {
   until: number
   delay: number
   timer?: Timer
+  /** When the timer is due, ms. */
+  due: number
   asking: boolean
 }
 
@@ -113,7 +115,7 @@ export class LeaseWatch {
   #watched(network: string): Watched {
     const known = this.#networks.get(network)
     if (known !== undefined) return known
-    const watched: Watched = { guests: new Map(), leases: new Map(), until: 0, delay: EVERY.awaited, asking: false }
+    const watched: Watched = { guests: new Map(), leases: new Map(), until: 0, delay: EVERY.awaited, due: 0, asking: false }
     this.#networks.set(network, watched)
     return watched
   }
@@ -128,8 +130,10 @@ export class LeaseWatch {
   #await(network: string, watched: Watched, first: number = EVERY.awaited): void {
     watched.until = this.#clock.now() + AWAITED_FOR
     watched.delay = EVERY.awaited
+    // A question that comes sooner stays: a stream of starts must not put it off for ever.
+    if (watched.asking || (watched.timer !== undefined && watched.due <= this.#clock.now() + first)) return
     this.#sleep(watched)
-    if (!watched.asking) this.#askIn(network, watched, first)
+    this.#askIn(network, watched, first)
   }
 
   #sleep(watched: Watched): void {
@@ -144,6 +148,7 @@ export class LeaseWatch {
 
   #askIn(network: string, watched: Watched, ms: number): void {
     if (this.#closed || this.#unsupported || this.#host.state !== 'Open' || !this.#serves(network)) return
+    watched.due = this.#clock.now() + ms
     watched.timer = this.#clock.setTimeout(() => { void this.#ask(network, watched) }, ms)
   }
 

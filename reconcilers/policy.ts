@@ -81,7 +81,7 @@ export function checkHostInterface(grant: Grant, name: string, field: string): v
 }
 
 /** Attributes of libvirt's documents that name a file, a folder or a device of the host. */
-const PATH_ATTRIBUTES = new Set(['file', 'dev', 'path', 'dir', 'template', 'startupScript', 'mount', 'socket', 'keyfile', 'certificate'])
+const PATH_ATTRIBUTES = new Set(['file', 'dev', 'path', 'dir', 'template', 'startupScript', 'mount', 'socket', 'keyfile', 'certificate', 'root'])
 /** Elements whose text is a path of the host. */
 const PATH_TEXTS = new Set(['kernel', 'initrd', 'dtb', 'loader', 'nvram', 'emulator', 'path', 'init', 'bootloader', 'binary', 'slic', 'table', 'shmem'])
 

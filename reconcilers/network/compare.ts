@@ -52,18 +52,21 @@ function spoken(document: XmlElement): XmlElement {
   return { ...picked, attributes: {} }
 }
 
-/** A bridge name that the spec leaves open stays what it is, as long as the bridge is libvirt's. */
+/** A bridge name that the spec leaves open stays what it is, as long as the bridge is libvirt's: the record without it. */
 function keepBridgeName(record: XmlElement, wanted: XmlElement): XmlElement {
   const own = (network: XmlElement): boolean => hasOwnBridge(childOf(network, 'forward')?.attributes.mode)
   if (childOf(wanted, 'bridge')?.attributes.name !== undefined || !own(wanted) || !own(record)) return record
   const kept = cloneXml(record)
-  for (const bridge of childrenOf(kept, 'bridge')) {
-    delete bridge.attributes.name
-    if (childOf(wanted, 'bridge') === undefined && Object.keys(bridge.attributes).length === 0) kept.children.splice(kept.children.indexOf(bridge), 1)
-  }
-  // A bridge element that is wanted no more still holds the name: its other settings go one by one.
-  if (childOf(wanted, 'bridge') === undefined && childOf(kept, 'bridge') !== undefined) wanted.children.push(el('bridge'))
+  for (const bridge of childrenOf(kept, 'bridge')) delete bridge.attributes.name
   return kept
+}
+
+/** Elements that hold more than what we render into them: when we want none of it any more, its parts go one by one and the rest stays. */
+const SHELLS = ['bridge', 'dns']
+
+function withShells(wanted: XmlElement, record: XmlElement, found: XmlElement): XmlElement {
+  const needed = SHELLS.filter(name => childOf(wanted, name) === undefined && childOf(record, name) !== undefined && childOf(found, name) !== undefined)
+  return { ...wanted, children: [...wanted.children, ...needed.map(name => el(name))] }
 }
 
 /** True where one path is the other's, or lies within it. */
@@ -76,8 +79,8 @@ interface Merge { document: XmlElement; changes: Change[]; kept: Change[] }
 
 /** One document of the host brought to what is wanted. What was not asked for since `record` is drift, and stays unless it is to be corrected. */
 function bring(found: XmlElement, wanted: XmlElement, record: XmlElement, correct: boolean): Merge {
-  const next = cloneXml(wanted)
-  const applied = keepBridgeName(record, next)
+  const applied = keepBridgeName(record, wanted)
+  const next = withShells(wanted, applied, found)
   const asked = correct ? [] : merge3(applied, next, applied, { ...networkRules, equal: () => false }).changes
   const keep = (change: Change): boolean => !correct && !asked.some(({ path }) => related(path, change.path))
   return merge3(found, next, applied, { ...networkRules, keep })
