@@ -2,7 +2,7 @@
 
 import { formatBytes, parseQuantity } from '../../crds/quantity.ts'
 import { type VolumeInputs } from './inputs.ts'
-import { isMade, needsRecord } from './plan.ts'
+import { isMade } from './plan.ts'
 import { capacityOf } from './render.ts'
 
 const Mi = 2 ** 20
@@ -30,12 +30,11 @@ function recorded(inputs: VolumeInputs): { binding?: unknown } {
 }
 
 function isBegun(inputs: VolumeInputs): boolean {
-  const { observed, record, job, origin } = inputs
-  if (observed !== undefined) return record === 'Begun'
-  if (!needsRecord(inputs)) return false
+  const { observed, record, job } = inputs
   const phase = job?.state.phase
-  if (origin?.type === 'Url') return phase === 'Inspected' || phase === 'Writing' || phase === 'Done'
-  return !(job?.state.phase === 'Failed' && job.state.retryAt === undefined)
+  if (phase === 'Inspected' || phase === 'Writing' || phase === 'Done') return true
+  // A half volume that could not be removed yet; what a transfer found in its way is no such thing.
+  return observed !== undefined && record === 'Begun' && !(job?.state.phase === 'Failed' && job.state.reason === 'Conflict')
 }
 
 function content(inputs: VolumeInputs, memory: AllocationMemory): Record<string, unknown> {

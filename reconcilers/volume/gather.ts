@@ -19,7 +19,7 @@ import { type Job } from './source/jobs.ts'
 const PROOF = 60_000
 
 /** What the kind knows of one object beside the mirrors. */
-export interface Kept { job?: Job; adopted: boolean; retainAll: boolean }
+export interface Kept { job?: Job; made?: 'Created' | 'Adopted'; retainAll: boolean }
 
 export const intentOf = (pool: string, name: string): string => `${pool}/${name}`
 
@@ -44,7 +44,7 @@ export function gatherVolume(world: World, object: StorageVolume, kept: Kept): V
   const terminating = metadata.deletionTimestamp !== undefined
   const observing = spec.managementPolicy === 'ObserveOnly'
   const record = recordOf(object)
-  const made = record === 'Complete' || kept.adopted
+  const made = record === 'Complete' || kept.made !== undefined
   const poolObject = terminating
     ? world.mirrors.StoragePool.get(spec.poolRef.namespace ?? namespace, spec.poolRef.name)
     : resolve(world, object, 'StoragePool', spec.poolRef, 'spec.poolRef')
@@ -65,12 +65,12 @@ export function gatherVolume(world: World, object: StorageVolume, kept: Kept): V
     binding: {
       hypervisor: bound.name, name, uuid: poolUUID, pool: poolName,
       format: recordedFormat(object, kept) ?? wantedFormat(object, pool, origin, observed),
-      origin: observing ? status?.binding?.origin ?? 'Observed' : record !== 'None' ? status!.binding!.origin : kept.adopted ? 'Adopted' : 'Created',
+      origin: observing ? status?.binding?.origin ?? 'Observed' : record !== 'None' ? status!.binding!.origin : kept.made ?? 'Created',
     },
     pool: pool && { ref: pool.ref, type: typeOf(pool), active: pool.active },
     intended: metadata.annotations?.[annotations.intent] === intentOf(poolName, name),
     claimed: observed !== undefined && record === 'None' && !observing ? claimant(world, object, bound.name, poolName, name) : undefined,
-    adopted: kept.adopted,
+    made: kept.made,
     retainAll: kept.retainAll,
     verified: pool === undefined
       ? bound.host.readSince(idOf.pool(poolUUID), now - PROOF)
@@ -78,7 +78,7 @@ export function gatherVolume(world: World, object: StorageVolume, kept: Kept): V
     job: kept.job,
     attempt: `${metadata.generation ?? 0}/${metadata.annotations?.[annotations.reconcile] ?? ''}`,
     writers: observed === undefined || terminating || observing ? [] : writersOf(mirror, observed),
-    users: observed !== undefined && terminating ? usersOf(world, object, bound.name, observed, mirror) : [],
+    users: observed !== undefined && (terminating || record === 'Begun') ? usersOf(world, object, bound.name, observed, mirror) : [],
   }
   return inputs
 }

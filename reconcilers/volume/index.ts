@@ -26,7 +26,7 @@ export type VolumeKind = Kind<StorageVolume, VolumeInputs, VolumeAction> & {
   close(): Promise<void>
 }
 
-interface Remembered { uid: string; adopted: boolean; allocationAt?: number }
+interface Remembered { uid: string; made?: 'Created' | 'Adopted'; allocationAt?: number }
 
 export function volumeKind({ dispatcher, retainAll = () => false, ...options }: VolumeKindOptions): VolumeKind {
   const jobs = new Jobs(options)
@@ -37,7 +37,7 @@ export function volumeKind({ dispatcher, retainAll = () => false, ...options }: 
     return remembered?.uid === object.metadata.uid ? remembered : undefined
   }
   const remember = (object: StorageVolume, fields: Partial<Remembered>): void => {
-    memory.set(keyOf(object), { adopted: false, ...recall(object), ...fields, uid: object.metadata.uid })
+    memory.set(keyOf(object), { ...recall(object), ...fields, uid: object.metadata.uid })
   }
   return {
     resource: storageVolume.resource,
@@ -46,13 +46,13 @@ export function volumeKind({ dispatcher, retainAll = () => false, ...options }: 
       const key = keyOf(object)
       // Once the status says that the content is whole, the transfer has nothing more to tell.
       if (object.status?.binding?.format !== undefined) jobs.drop(key)
-      return gatherVolume(world, object, { job: jobs.get(key, object.metadata.uid), adopted: recall(object)?.adopted ?? false, retainAll: retainAll() })
+      return gatherVolume(world, object, { job: jobs.get(key, object.metadata.uid), made: recall(object)?.made, retainAll: retainAll() })
     },
     plan: planVolume,
     observedId: ({ pool, binding }) => (pool === undefined ? idOf.pool(binding.uuid) : idOf.volume(binding.uuid, binding.name)),
     intent: ({ binding }) => intentOf(binding.pool, binding.name),
     perform: async (action, inputs, world) => {
-      await performVolume(action, inputs, world, { jobs, dispatcher, adopted: () => { remember(inputs.object, { adopted: true }) } })
+      await performVolume(action, inputs, world, { jobs, dispatcher, made: origin => { remember(inputs.object, { made: origin }) } })
     },
     describe: inputs => describeVolume(inputs, {
       get at() { return recall(inputs.object)?.allocationAt },

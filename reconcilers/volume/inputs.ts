@@ -38,8 +38,8 @@ export interface VolumeInputs extends Inputs<StorageVolume> {
   intended: boolean
   /** The volume is bound to another object. */
   claimed?: string
-  /** Taken over in this process; the status does not say so yet. */
-  adopted: boolean
+  /** Made or taken over in this process; the status does not say so yet. */
+  made?: 'Created' | 'Adopted'
   /** The host itself was asked just now: an absence is libvirt's own answer. */
   verified: boolean
   job?: Job
@@ -49,7 +49,7 @@ export interface VolumeInputs extends Inputs<StorageVolume> {
   origin?: Origin
   /** Running domains that write it. */
   writers: DiskUser[]
-  /** Who keeps it from going; only gathered at deletion. */
+  /** Who keeps it from going; only gathered where it may have to go. */
   users: string[]
   /** The kind itself is being removed from the API: everything stays on the hosts. */
   retainAll: boolean

@@ -9,17 +9,18 @@ import { Refusal } from '../plan.ts'
 import { holdsFiles } from '../pool/render.ts'
 import { type World, keyOf } from '../world.ts'
 import { type Origin, type VolumeAction, type VolumeInputs } from './inputs.ts'
-import { renderVolume } from './render.ts'
+import { createFlags, renderVolume } from './render.ts'
 import { SourceError } from './source/error.ts'
 import { type Image } from './source/header.ts'
 import { type Jobs } from './source/jobs.ts'
-import { type Destination, isTaken, takenMessage, transferClone, transferUrl } from './source/transfer.ts'
+import { type Destination, isTaken, takenMessage, transferBlank, transferClone, transferUrl } from './source/transfer.ts'
 
 export interface VolumeTools {
   jobs: Jobs
   /** How images are fetched; undici's own where absent. */
   dispatcher?: Dispatcher
-  adopted(): void
+  /** The volume is the object's from now on, though no status says so yet. */
+  made(origin: 'Created' | 'Adopted'): void
 }
 
 export async function performVolume(action: VolumeAction, inputs: VolumeInputs, world: World, tools: VolumeTools): Promise<void> {
@@ -30,7 +31,7 @@ export async function performVolume(action: VolumeAction, inputs: VolumeInputs, 
       // The loop reads the volume (or the pool that is to hold it) after every action; that read is the answer.
       return
     case 'Adopted':
-      tools.adopted()
+      tools.made('Adopted')
       return
     case 'TransferStopped':
       await tools.jobs.abort(key)
@@ -39,11 +40,11 @@ export async function performVolume(action: VolumeAction, inputs: VolumeInputs, 
       start(inputs, world, tools)
       return
     case 'TransferStarted':
-      if (inputs.origin?.type === 'Clone') start(inputs, world, tools)
-      else tools.jobs.allow(key)
+      tools.jobs.allow(key)
       return
     case 'Created':
       await create(action, inputs)
+      tools.made('Created')
       return
     case 'Grown':
       await bound.host.use().storageVolResize(refOf(inputs), action.capacity, 0)
@@ -67,22 +68,26 @@ async function create(action: Extract<VolumeAction, { type: 'Created' }>, { boun
   try {
     await connection.storageVolCreateXML(pool!.ref, action.xml, action.flags)
   } catch (error) {
-    if (await isTaken(connection, pool!.ref, binding.name, error)) throw new Refusal('Conflict', takenMessage(binding.pool, binding.name, error as Error))
+    if (await isTaken(connection, pool!.ref, binding.name, error)) throw new Refusal('Conflict', takenMessage(binding.pool, binding.name))
     throw error
   }
 }
 
 function start({ object, bound, attempt, origin, binding, pool }: VolumeInputs, world: World, { jobs, dispatcher }: VolumeTools): void {
   if (origin === undefined || pool === undefined) return
+  const { preallocation } = object.spec
   const destination: Destination = {
     host: bound.host, clock: world.clock, pool: pool.ref, name: binding.name,
-    render: ({ format, capacity }) => serializeXml(renderVolume({ name: binding.name, poolType: pool.type, capacity, format, preallocation: object.spec.preallocation })),
+    render: ({ format, capacity }) => serializeXml(renderVolume({ name: binding.name, poolType: pool.type, capacity, format, preallocation, backing: origin.type === 'Backing' ? origin : undefined })),
   }
   const options = { uid: object.metadata.uid, host: bound.name, attempt }
   if (origin.type === 'Clone') {
     const { source, pool: sourcePool, format: sourceFormat, capacity } = origin
     jobs.start(keyOf(object), options, control => transferClone(control, { source, sourcePool, sourceFormat, capacity, destination, format: binding.format ?? sourceFormat }))
-  } else if (origin.type === 'Url') {
+  } else if (origin.type !== 'Url') {
+    const format = binding.format ?? 'raw'
+    jobs.start(keyOf(object), options, control => transferBlank(control, { destination, format, capacity: origin.capacity, flags: createFlags({ format, preallocation }) }))
+  } else {
     jobs.start(keyOf(object), options, control => transferUrl(control, {
       url: origin.url.url, checksum: origin.url.checksum, destination, dispatcher, asRaw: object.spec.format === 'raw',
       check: image => { checkImage(image, object.spec, pool.type, origin) },

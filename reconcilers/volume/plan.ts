@@ -15,21 +15,22 @@ type VolumePlan = Plan<VolumeAction>
 export const lookUp = (inputs: VolumeInputs): VolumeAction => ({ type: 'LookedUp', reason: `Asked the host whether volume ${called(inputs)} is there.` })
 const called = ({ binding }: VolumeInputs): string => `${binding.pool}/${binding.name}`
 
-/** Content that is not there with one call, or of which a look cannot tell whether it is ours: the status says first that it is begun. */
-export const needsRecord = ({ object: { spec }, origin }: VolumeInputs): boolean =>
-  origin?.type === 'Url' || origin?.type === 'Clone' || (spec.preallocation ?? 'None') !== 'None'
-
-const isTransfer = ({ origin }: VolumeInputs): boolean => origin?.type === 'Url' || origin?.type === 'Clone'
+/**
+ * Made by a transfer, with a record before it: content that is not there with one call, and what a look cannot tell from
+ * a stranger's volume after a crash.
+ */
+export const isTransfer = ({ object: { spec }, pool }: VolumeInputs): boolean =>
+  spec.source?.url !== undefined || spec.source?.clone !== undefined || (spec.preallocation ?? 'None') !== 'None' || (pool !== undefined && !holdsFiles(pool.type))
 
 /** The volume on the host is whole and belongs to the object. */
 export function isMade(inputs: VolumeInputs): boolean {
-  const { record, job, observed, adopted, intended, claimed, binding } = inputs
+  const { record, job, observed, made, intended, claimed, binding } = inputs
   if (record === 'Complete') return true
-  if (record === 'Begun') return isTransfer(inputs) ? job?.state.phase === 'Done' : observed !== undefined
-  if (adopted) return true
+  if (record === 'Begun') return job?.state.phase === 'Done'
+  if (made !== undefined) return true
   // We may have crashed between the create and the status: the annotation says that we began, and that nothing is in
   // the volume says that believing the annotation, which anybody could write, takes nothing from anybody.
-  return observed !== undefined && intended && claimed === undefined && !needsRecord(inputs) && inputs.origin !== undefined
+  return observed !== undefined && intended && claimed === undefined && !isTransfer(inputs) && inputs.origin !== undefined
     && binding.format !== undefined && looksFresh(observed, binding.format) && hasShape(inputs, observed)
 }
 
@@ -48,7 +49,7 @@ export function planVolume(inputs: VolumeInputs): VolumePlan {
   }
   // A job that was started before a stranger's volume came up has nothing to write to.
   if (observed !== undefined && record === 'None') return planForeign(inputs, observed)
-  if (isTransfer(inputs)) return planContent(inputs)
+  if (record === 'Begun' || isTransfer(inputs)) return planContent(inputs)
   return planCreation(inputs)
 }
 
@@ -97,10 +98,8 @@ function misfit({ object: { spec }, origin, binding }: VolumeInputs, observed: O
 }
 
 function planCreation(inputs: VolumeInputs): VolumePlan {
-  const { object, binding, origin, record, pool } = inputs
+  const { object, binding, origin, pool } = inputs
   if (origin === undefined || origin.type === 'Url' || origin.type === 'Clone' || pool === undefined) return planOf({ reason: 'Creating', message: 'Waiting for what the volume is made from.' })
-  const creating: Standing = { reason: 'Creating', message: `Creating the volume ${called(inputs)}.` }
-  if (needsRecord(inputs) && record === 'None') return planOf(creating, { requeueAfter: 1 })
   const format = binding.format ?? 'raw'
   const { preallocation } = object.spec
   const backing = origin.type === 'Backing' ? origin : undefined
@@ -182,6 +181,7 @@ function planDeletion(inputs: VolumeInputs): VolumePlan {
 }
 
 /** We crashed after a create that no status tells of: only what holds nothing is ours to remove. */
-function ownLeftover({ adopted, intended, claimed, binding }: VolumeInputs, observed: ObservedVolume): boolean {
-  return adopted || (intended && claimed === undefined && binding.format !== undefined && looksFresh(observed, binding.format))
+function ownLeftover(inputs: VolumeInputs, observed: ObservedVolume): boolean {
+  const { made, intended, claimed, binding } = inputs
+  return made !== undefined || (intended && !isTransfer(inputs) && claimed === undefined && binding.format !== undefined && looksFresh(observed, binding.format))
 }

@@ -4,16 +4,15 @@ import { type Clock } from '../../../controller/clock.ts'
 import { type Log } from '../../../controller/log.ts'
 import { isUnknown } from '../../../drivers/errors.ts'
 import { SourceError } from './error.ts'
-import { type Image } from './header.ts'
 
 /** Each phase and what leaves it. */
 export type JobState =
   /** The host has enough transfers already; leaves when one of them ends. */
   | { phase: 'Queued' }
-  /** The source is opened and looked at, nothing is on the host; leaves with the header's verdict. */
+  /** The source and the place are looked at, nothing is made on the host; leaves with the verdict on them. */
   | { phase: 'Inspecting' }
   /** Waits for allow(): that the volume is about to be made has to be recorded with the object first. */
-  | { phase: 'Inspected'; image: Image }
+  | { phase: 'Inspected' }
   /** Content is on its way; leaves with the last byte confirmed (Done) or a failure, after the half volume is removed. */
   | { phase: 'Writing'; transferred: number; total?: number }
   /** The content is whole and confirmed by the host. */
@@ -25,8 +24,8 @@ export interface Job { readonly state: JobState; readonly attempt: string }
 
 export interface JobControl {
   readonly signal: AbortSignal
-  /** What the source turned out to be; resolves once the volume may be made. */
-  inspected(image: Image): Promise<void>
+  /** All is well so far; resolves once the volume may be made. */
+  inspected(): Promise<void>
   progress(transferred: number, total?: number): void
 }
 
@@ -129,8 +128,8 @@ export class Jobs {
     const began = clock.now()
     const control: JobControl = {
       signal: job.abort.signal,
-      inspected: async image => {
-        job.state = { phase: 'Inspected', image }
+      inspected: async () => {
+        job.state = { phase: 'Inspected' }
         wake(key)
         await job.allowed.promise
         job.abort.signal.throwIfAborted()

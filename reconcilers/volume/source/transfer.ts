@@ -1,4 +1,7 @@
-// Writes one volume's content: from a web server through the checksum onto the host, or by a copy on the host itself.
+// Makes a volume whose content takes time: from a web server through the checksum onto the host, or by the host itself.
+//
+// Each looks first and says so, then waits until the record of the intention is written, and only then makes the volume:
+// what is found half made later is therefore ours to remove.
 
 import { createHash } from 'node:crypto'
 import { type Dispatcher } from 'undici'
@@ -26,6 +29,9 @@ export interface Destination {
 /** The host may hold the volume of an aborted stream for a moment longer. */
 const REMOVALS = 50
 const REMOVAL_PAUSE = 100
+/** How long a busy pool is waited for. */
+const LOOKS = 600
+const LOOK_PAUSE = 1_000
 
 async function removeHalf(destination: Destination, volume: StorageVolRef): Promise<void> {
   const { host, clock } = destination
@@ -40,6 +46,29 @@ async function removeHalf(destination: Destination, volume: StorageVolRef): Prom
     }
     await sleep(clock, REMOVAL_PAUSE)
   }
+}
+
+/** The pool's own list may lack a file that lies there: it is looked through, so that no stranger's file is taken for a half volume of ours. */
+async function requireFree({ host, clock, pool, name }: Destination, signal: AbortSignal): Promise<void> {
+  const connection = host.use()
+  for (let tries = 1; ; tries++) {
+    signal.throwIfAborted()
+    try {
+      await connection.storagePoolRefresh(pool)
+      break
+    } catch (error) {
+      // A pool in which a volume is being made refuses with libvirt's least specific code.
+      if (!(error instanceof LibvirtError && error.code === ErrorNumber.INTERNAL_ERROR) || tries >= LOOKS) throw error
+    }
+    await sleep(clock, LOOK_PAUSE, signal)
+  }
+  try {
+    await connection.storageVolLookupByName(pool, name)
+  } catch (error) {
+    if (isAbsent(error)) return
+    throw error
+  }
+  throw new SourceError('Permanent', takenMessage(pool.name, name), { reason: 'Conflict' })
 }
 
 /** Runs `write` on a volume that was just made; leaves it whole or not at all. */
@@ -69,15 +98,15 @@ export async function isTaken(connection: Connection, pool: StoragePoolRef, name
   return await connection.storageVolLookupByName(pool, name).then(() => true, () => false)
 }
 
-export const takenMessage = (pool: string, name: string, error: Error): string =>
-  `The pool ${pool} holds something called ${name} already, which vireo did not create: ${error.message}. Choose another spec.name, or take it over with adoptionPolicy: IfUnchanged or Always.`
+export const takenMessage = (pool: string, name: string): string =>
+  `The pool ${pool} holds something called ${name} already, which vireo did not create for this object. Choose another spec.name, or take it over with adoptionPolicy: IfUnchanged or Always.`
 
 async function create({ pool, name }: Destination, connection: Connection, make: () => Promise<StorageVolRef>): Promise<StorageVolRef> {
   try {
     return await make()
   } catch (error) {
     if (!await isTaken(connection, pool, name, error)) throw error
-    throw new SourceError('Permanent', takenMessage(pool.name, name, error as Error), { cause: error, reason: 'Conflict' })
+    throw new SourceError('Permanent', takenMessage(pool.name, name), { cause: error, reason: 'Conflict' })
   }
 }
 
@@ -101,7 +130,8 @@ export async function transferUrl(control: JobControl, transfer: UrlTransfer): P
     const image = inspectImage(head, source.length, transfer.asRaw)
     transfer.check(image)
     await requireRoom(destination, source.length, url)
-    await control.inspected(image)
+    await requireFree(destination, control.signal)
+    await control.inspected()
     const connection = destination.host.use()
     const volume = await create(destination, connection, () => connection.storageVolCreateXML(destination.pool, destination.render(image), 0))
     await wholeOrNothing(destination, volume, () => upload(control, transfer, source, head, body, volume))
@@ -194,20 +224,46 @@ async function requireHonestSource(connection: Connection, { source, sourcePool,
   throw new SourceError('Permanent', `The content of the volume ${source.name} looks like ${format} though it is ${sourceFormat} by record: libvirt would follow what that header names, so it is not copied. Copy the content from inside a guest.`)
 }
 
-export async function transferClone(control: JobControl, transfer: CloneTransfer): Promise<{ format: string }> {
-  const { destination, source, format, capacity } = transfer
-  // A copy takes as long as its bytes take: a connection of its own keeps the others free.
+/** Runs `make` on a connection of its own: it takes as long as its bytes take, and the others stay free. */
+async function onHost(control: JobControl, destination: Destination, make: (connection: Connection) => Promise<void>): Promise<void> {
   const connection = await destination.host.openStreamConnection()
   const aborted = (): void => { void connection.close() }
   control.signal.addEventListener('abort', aborted, { once: true })
   try {
-    control.progress(0)
-    await requireHonestSource(connection, transfer)
-    const volume = await create(destination, connection, () => connection.storageVolCreateXMLFrom(destination.pool, destination.render({ format, capacity }), source, 0))
-    await wholeOrNothing(destination, volume, async () => { control.signal.throwIfAborted() })
-    return { format }
+    await make(connection)
   } finally {
     control.signal.removeEventListener('abort', aborted)
     await connection.close()
   }
+}
+
+const nothingMore = (control: JobControl) => async (): Promise<void> => { await Promise.resolve(); control.signal.throwIfAborted() }
+
+export async function transferClone(control: JobControl, transfer: CloneTransfer): Promise<{ format: string }> {
+  const { destination, source, format, capacity } = transfer
+  await onHost(control, destination, async connection => {
+    await requireHonestSource(connection, transfer)
+    await requireFree(destination, control.signal)
+    await control.inspected()
+    // A guest above may have written since.
+    await requireHonestSource(connection, transfer)
+    const xml = destination.render({ format, capacity })
+    const volume = await create(destination, connection, () => connection.storageVolCreateXMLFrom(destination.pool, xml, source, 0))
+    await wholeOrNothing(destination, volume, nothingMore(control))
+  })
+  return { format }
+}
+
+export interface BlankTransfer { destination: Destination; format: string; capacity: number; /** virStorageVolCreateFlags. */ flags: number }
+
+/** An empty volume whose space is taken at once, or whose pool shows no difference between empty and written. */
+export async function transferBlank(control: JobControl, { destination, format, capacity, flags }: BlankTransfer): Promise<{ format: string }> {
+  await onHost(control, destination, async connection => {
+    await requireFree(destination, control.signal)
+    await control.inspected()
+    const xml = destination.render({ format, capacity })
+    const volume = await create(destination, connection, () => connection.storageVolCreateXML(destination.pool, xml, flags))
+    await wholeOrNothing(destination, volume, nothingMore(control))
+  })
+  return { format }
 }
