@@ -33,5 +33,6 @@ try {
   await program.parseAsync()
 } catch (error) {
   process.stderr.write(`vireo: ${error instanceof Error ? error.message : String(error)}\n`)
-  process.exitCode = 1
+  // A lost lease must end the process at once: somebody else may be leading, and what still runs here is not fenced.
+  process.exit(1)
 }

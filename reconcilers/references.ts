@@ -48,7 +48,9 @@ export function resolve<K extends Referable>(world: World, from: HostObject, kin
 export function requireReady(target: { kind: string; metadata: { namespace?: string; name: string; generation?: number }; status?: { conditions?: { type: string; status: string; message: string }[] } }, field: string, from: string): void {
   const ready = target.status?.conditions?.find(condition => condition.type === 'Ready')
   if (ready?.status === 'True') return
-  const why = ready?.message ? `: ${ready.message}` : '.'
+  // What it waits for itself stands in its own condition; why it can't go on is worth repeating.
+  const stalled = target.status?.conditions?.some(condition => condition.type === 'Stalled' && condition.status === 'True')
+  const why = stalled && ready?.message ? `: ${ready.message}` : ' yet.'
   throw new Refusal('WaitingForReference', `${field}: waiting for ${call(target.kind, target.metadata.namespace, target.metadata.name, from)}, which is not ready${why}`)
 }
 

@@ -80,7 +80,7 @@ function facts(host: HypervisorInputs['host'], before: HypervisorStatus | undefi
     libvirtVersion: versionText(known.libvirtVersion),
     hypervisorVersion: versionText(known.hypervisorVersion),
     cpus: known.cpus,
-    memory: formatBytes(known.memoryKiB * 1024),
+    memory: formatBytes(Math.floor(known.memoryKiB / 1024) * 2 ** 20),
     ...(host!.state === 'Open' ? counts : { domains: kept.domains, runningDomains: kept.runningDomains }),
     guests: guests(known),
   }
