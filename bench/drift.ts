@@ -1,0 +1,89 @@
+// bench/drift: domains killed one after the other; from the kill to running again, beside a bare loop that answers the same event with a start.
+import { systemClock } from '../controller/clock.ts'
+import { createLog } from '../controller/log.ts'
+import { Metrics } from '../controller/metrics.ts'
+import { hypervisors, virtualDomains } from '../crds/kinds.ts'
+import { apiVersion } from '../crds/names.ts'
+import type { DomainRef, DriverEvent } from '../drivers/driver.ts'
+import { createRegistry } from '../drivers/registry.ts'
+import { Operator } from '../operator/operator.ts'
+import { connect, median, newTransport, quantile, startServers } from './support.ts'
+import type { BenchResult, Servers } from './support.ts'
+
+const STARTED = 2
+const STOPPED = 5
+
+export async function benchDrift({ kills = 1_000, domains = 50 } = {}): Promise<BenchResult> {
+  await using servers = await startServers()
+  const ours = await vireo(servers, kills, domains)
+  const floor = await bareLoop(servers, kills, domains)
+  const row = (what: string, times: number[]): BenchResult['rows'][number] => ({ what, 'p50 ms': median(times), 'p90 ms': quantile(times, 0.9), 'p99 ms': quantile(times, 0.99), 'max ms': Math.max(...times) })
+  return {
+    name: 'drift',
+    about: `${kills} kills one after the other over ${domains} domains on libvirt's test driver, from the kill to running again; the floor answers the event with a start and nothing else`,
+    ratio: quantile(ours, 0.99) / quantile(floor, 0.99),
+    rows: [row('vireo', ours), row('floor', floor)],
+  }
+}
+
+/** Kills the domains in turn on a connection of its own and times each until the event that it runs again. */
+async function killAll(uri: string, kills: number, names: (name: string) => boolean): Promise<number[]> {
+  const connection = await connect(uri)
+  let started: { uuid: string; done: PromiseWithResolvers<void> } | undefined
+  connection.onEvent((event: DriverEvent) => {
+    if (event.type === 'domain' && event.name === 'lifecycle' && event.event === STARTED && event.dom.uuid === started?.uuid) started.done.resolve()
+  })
+  await connection.eventsRegister()
+  const domains = (await connection.connectListAllDomains()).filter(dom => names(dom.name))
+  const times: number[] = []
+  for (let i = 0; i < kills; i++) {
+    const dom = domains[i % domains.length]!
+    started = { uuid: dom.uuid, done: Promise.withResolvers() }
+    const start = performance.now()
+    await connection.domainDestroyFlags(dom, 0)
+    await started.done.promise
+    times.push(performance.now() - start)
+  }
+  await connection.close()
+  return times
+}
+
+async function vireo(servers: Servers, kills: number, count: number): Promise<number[]> {
+  await servers.client.create(hypervisors, undefined, { apiVersion, kind: 'Hypervisor', metadata: { name: 'bench' }, spec: { uri: servers.uri } })
+  for (let i = 0; i < count; i++) await servers.client.create(virtualDomains, 'default', { apiVersion, kind: 'VirtualDomain', metadata: { name: `vm-${i}` }, spec: { hypervisorRef: { name: 'bench' }, memory: '64Mi' } })
+  const stop = new AbortController()
+  const operator = new Operator({
+    transport: newTransport(servers.plane), open: createRegistry().open, clock: systemClock, log: createLog({ level: 'error' }), metrics: new Metrics(),
+    installation: '11111111-2222-4333-8444-555555555555', cluster: 'bench', relistInterval: 600_000,
+  })
+  const ready = new Set<string>()
+  const all = Promise.withResolvers<void>()
+  operator.world.mirrors.VirtualDomain.onChange(({ object }) => {
+    if (object.status?.conditions?.some(condition => condition.type === 'Ready' && condition.status === 'True')) ready.add(object.metadata.name)
+    if (ready.size === count) all.resolve()
+  })
+  const running = operator.run(stop.signal)
+  await all.promise
+  const times = await killAll(servers.uri, kills, name => name.startsWith('vm-'))
+  stop.abort()
+  await running
+  return times
+}
+
+async function bareLoop(servers: Servers, kills: number, count: number): Promise<number[]> {
+  const connection = await connect(servers.uri)
+  const refs: DomainRef[] = []
+  for (let i = 0; i < count; i++) {
+    const dom = await connection.domainDefineXMLFlags(`<domain type='test'><name>floor-${i}</name><memory unit='MiB'>64</memory><os><type>hvm</type></os></domain>`, 0)
+    await connection.domainCreateWithFlags(dom, 0)
+    refs.push(dom)
+  }
+  const names = new Set(refs.map(dom => dom.name))
+  connection.onEvent((event: DriverEvent) => {
+    if (event.type === 'domain' && event.name === 'lifecycle' && event.event === STOPPED && names.has(event.dom.name)) void connection.domainCreateWithFlags(event.dom, 0)
+  })
+  await connection.eventsRegister()
+  const times = await killAll(servers.uri, kills, name => names.has(name))
+  await connection.close()
+  return times
+}
