@@ -58,7 +58,8 @@ export function gatherVolume(world: World, object: StorageVolume, kept: Kept): V
   const poolName = pool?.ref.name ?? status?.binding?.pool ?? poolObject?.status?.binding?.name ?? spec.poolRef.name
   const poolUUID = pool?.ref.uuid ?? poolObject?.status?.binding?.uuid ?? ''
   const observed = pool === undefined ? undefined : ownOnly(mirror.volume(pool.ref.uuid, name), object, poolObject)
-  const origin = terminating || observing || record === 'Complete' ? undefined : originOf(world, object, bound)
+  const capacity = terminating ? undefined : quantityOf(object)
+  const origin = terminating || observing || record === 'Complete' ? undefined : originOf(world, object, bound, capacity)
   const now = world.clock.now()
   const inputs: VolumeInputs = {
     object, bound, terminating, observed, record, origin, now,
@@ -129,9 +130,8 @@ const quantityOf = (object: StorageVolume): number | undefined => {
   }
 }
 
-function originOf(world: World, object: StorageVolume, bound: BoundHost): Origin {
+function originOf(world: World, object: StorageVolume, bound: BoundHost, capacity: number | undefined): Origin {
   const { spec } = object
-  const capacity = quantityOf(object)
   if (spec.source?.url) return { type: 'Url', url: spec.source.url }
   const field = spec.backingStore ? 'spec.backingStore.volumeRef' : 'spec.source.clone.volumeRef'
   const ref = spec.backingStore?.volumeRef ?? spec.source?.clone?.volumeRef

@@ -37,13 +37,14 @@ export class Stage {
       const made = new Mirror<T>()
       const writer = made.takeWriter()
       writer.replace([], '1')
-      this.#writers.set(kind, writer as unknown as MirrorWriter<KubeObject>)
+      this.#writers.set(kind, writer)
       return made
     }
     const mirrors: Mirrors = { Hypervisor: mirror('Hypervisor'), StoragePool: mirror('StoragePool'), StorageVolume: mirror('StorageVolume'), VirtualNetwork: mirror('VirtualNetwork'), VirtualDomain: mirror('VirtualDomain') }
     this.world = {
       installation: INSTALLATION, cluster: 'cluster', clock: systemClock, mirrors, namespaces: mirror('Namespace'),
       data: { get: () => undefined },
+      leases: () => [],
       host: name => (name === 'local' ? host : undefined),
       hosts: () => new Map([['local', host]]),
     }
@@ -85,10 +86,10 @@ export class Stage {
     return this.put({ apiVersion: 'vireo.dev/v1alpha1', kind, metadata: { name, namespace: 'default', uid: `uid-${kind}-${name}-${this.#version}`, resourceVersion: '', generation: 1, ...metadata }, spec })
   }
   pool(name: string, spec: Partial<StoragePoolSpec>, metadata: Partial<KubeObject['metadata']> = {}): StoragePool {
-    return this.#make('StoragePool', name, spec as StoragePoolSpec, metadata) as StoragePool
+    return this.#make('StoragePool', name, spec, metadata) as StoragePool
   }
   volume(name: string, spec: Partial<StorageVolumeSpec>, metadata: Partial<KubeObject['metadata']> = {}): StorageVolume {
-    return this.#make('StorageVolume', name, { poolRef: { name: 'images' }, ...spec } as StorageVolumeSpec, metadata) as StorageVolume
+    return this.#make('StorageVolume', name, { poolRef: { name: 'images' }, ...spec }, metadata) as StorageVolume
   }
 
   get<T extends HostObject>(object: T): T {
@@ -96,7 +97,7 @@ export class Stage {
   }
   change<T extends HostObject>(object: T, spec: Partial<T['spec']>): T {
     const now = this.get(object)
-    return this.put({ ...now, spec: { ...now.spec, ...spec }, metadata: { ...now.metadata, generation: now.metadata.generation! + 1 } } as T)
+    return this.put({ ...now, spec: { ...now.spec, ...spec }, metadata: { ...now.metadata, generation: now.metadata.generation! + 1 } })
   }
   /** As kubectl delete: without our finalizer the object is gone at once. */
   delete(object: HostObject): void {
@@ -136,8 +137,8 @@ export class Stage {
     }
     const { status } = run.object
     const own = run.inputs === undefined ? {} : { binding: status?.binding, ...kind.describe(run.inputs) }
-    const common = commonStatus(standing, run.plan, { generation: run.object.metadata.generation!, now: Date.now(), previous: status as never, paused: false })
-    this.put({ ...run.object, status: JSON.parse(JSON.stringify({ ...own, ...common })) } as HostObject)
+    const common = commonStatus(standing, run.plan, { generation: run.object.metadata.generation!, now: Date.now(), previous: status, paused: false })
+    this.put({ ...run.object, status: JSON.parse(JSON.stringify({ ...own, ...common })) })
     return requeueAfter
   }
 

@@ -4,7 +4,7 @@ import { execFile } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises'
-import { type Server, createServer } from 'node:http'
+import { type Server, type ServerResponse, createServer } from 'node:http'
 import { type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -26,13 +26,13 @@ const run = promisify(execFile)
 const folder = '/var/lib/vireo/images'
 const outside = (name: string): string => join(libvirtd.root, folder, name)
 const virsh = (...args: string[]): Promise<string> => libvirtd.execOk(['virsh', ...args])
-const files = async (): Promise<string[]> => (await libvirtd.execOk(['ls', folder])).split('\n').filter(name => name !== '').sort()
+const files = async (): Promise<string[]> => (await libvirtd.execOk(['ls', folder])).split('\n').filter(name => name !== '').toSorted()
 const info = async (name: string): Promise<{ format: string; 'virtual-size': number; 'backing-filename'?: string }> =>
   JSON.parse(await libvirtd.execOk(['qemu-img', 'info', '-U', '--output=json', `${folder}/${name}`]))
 const sha256 = (bytes: Buffer): string => `sha256:${createHash('sha256').update(bytes).digest('hex')}`
 
 /** What the server does beside sending what it has. */
-const faults: Record<string, (response: import('node:http').ServerResponse) => void> = {
+const faults: Record<string, (response: ServerResponse) => void> = {
   '/truncated': response => { response.writeHead(200, { 'content-length': 3_000_000 }); response.write(randomBytes(1_000_000), () => { response.destroy() }) },
   '/to-file': response => { response.writeHead(302, { location: 'file:///etc/passwd' }).end() },
   '/loop': response => { response.writeHead(302, { location: '/loop' }).end() },
@@ -131,9 +131,7 @@ describe('a volume is made', () => {
   test('above another one, whose deletion then waits for it', async () => {
     const base = stage.volume('base', { capacity: '64Mi' })
     const thin = stage.volume('thin', { backingStore: { volumeRef: { name: 'base' } }, capacity: '128Mi' })
-    await stage.settle(thin, 'WaitingForReference').catch(() => undefined)
-    await stage.reconcile(thin)
-    expect(stage.reason(thin)).toBe('WaitingForReference')
+    await stage.settle(thin, 'WaitingForReference')
     await stage.settle(base, 'Available')
     await stage.settle(thin, 'Available')
     expect(await info('thin')).toMatchObject({ 'virtual-size': 2 ** 27, 'backing-filename': `${folder}/base`, 'backing-filename-format': 'qcow2' })
@@ -168,13 +166,13 @@ describe('a volume is made', () => {
 describe('an image from the web', () => {
   test('arrives byte for byte, and grows to the size asked for', async () => {
     const raw = stage.volume('raw', { source: url('/disk.raw') })
-    const qcow2 = stage.volume('qcow2', { source: url('/moved'), capacity: '1Gi' })
+    const qcow2 = stage.volume('qcow2', { source: url('/moved'), capacity: '64Mi' })
     await stage.settle(raw, 'Available')
     await stage.settle(qcow2, 'Available')
     expect((await readFile(outside('raw'))).equals(served.get('/disk.raw')!)).toBe(true)
     expect(stage.get(raw).status).toMatchObject({ format: 'raw', capacity: '8Mi' })
-    expect(stage.get(qcow2).status).toMatchObject({ format: 'qcow2', capacity: '1Gi', binding: { format: 'qcow2' } })
-    expect(await info('qcow2')).toMatchObject({ 'virtual-size': 2 ** 30 })
+    expect(stage.get(qcow2).status).toMatchObject({ format: 'qcow2', capacity: '64Mi', binding: { format: 'qcow2' } })
+    expect(await info('qcow2')).toMatchObject({ 'virtual-size': 2 ** 26 })
     await libvirtd.execOk(['qemu-img', 'convert', '-O', 'raw', `${folder}/qcow2`, `${folder}/compared`])
     expect((await readFile(outside('compared'))).subarray(0, 2 ** 23).equals(served.get('/disk.raw')!)).toBe(true)
   })
@@ -209,6 +207,7 @@ describe('an image from the web', () => {
     await stage.settle(volume, 'SourceFailed')
     stage.change(volume, { source: url('/disk.qcow2') })
     await stage.settle(volume, 'Available')
+    expect(await files()).toEqual(['image'])
   })
 
   test('half written when the controller dies is begun again, never passed for whole', async () => {
@@ -242,7 +241,7 @@ describe('what is not ours', () => {
     await writeFile(outside('unseen2'), 'precious')
     await stage.host.refresh(`volume/${stage.get(pool).status!.binding!.uuid}/theirs`)
     for (const [name, spec] of [['theirs', { capacity: '1Mi' }], ['unseen', { capacity: '1Gi' }], ['unseen2', { source: url('/disk.qcow2') }]] as const) {
-      const volume = stage.volume(name, spec as StorageVolumeSpec)
+      const volume = stage.volume(name, spec)
       await stage.settle(volume, 'Conflict')
       stage.delete(volume)
       await stage.gone(volume)
@@ -256,7 +255,7 @@ describe('what is not ours', () => {
     await stage.host.refresh(`volume/${stage.get(pool).status!.binding!.uuid}/victim`)
     const forged = { annotations: { 'vireo.dev/intent': 'images/victim' }, finalizers: ['vireo.dev/finalizer'] }
     for (const spec of [{ capacity: '8Mi', format: 'raw' }, { source: url('/disk.qcow2') }]) {
-      const volume = stage.volume('victim', spec as StorageVolumeSpec, forged)
+      const volume = stage.volume('victim', spec, forged)
       await stage.settle(volume, 'Conflict')
       stage.delete(volume)
       await stage.gone(volume)
@@ -290,7 +289,7 @@ describe('a volume that is there', () => {
     expect(await files()).toEqual(['disk'])
     stage.restart()
     await stage.settle(volume, 'Available')
-    expect(stage.actions).toEqual(['images: Built', 'images: Started', 'disk: Created'].toSpliced(0, 0, ...stage.actions.slice(0, -3)))
+    expect(stage.actions.filter(action => action === 'disk: Created')).toHaveLength(1)
     expect(stage.get(volume).status?.binding?.origin).toBe('Created')
   })
 

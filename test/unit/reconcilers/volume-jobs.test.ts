@@ -1,0 +1,111 @@
+import { describe, expect, test } from 'vitest'
+import { type Clock } from '../../../controller/clock.ts'
+import { ConnectionLost } from '../../../drivers/errors.ts'
+import { SourceError } from '../../../reconcilers/volume/source/error.ts'
+import { type JobControl, Jobs } from '../../../reconcilers/volume/source/jobs.ts'
+
+/** Every promise that is due has run. */
+const turn = (): Promise<void> => new Promise(resolve => { setImmediate(resolve) })
+
+function setup(): { jobs: Jobs; woken: string[]; at: { now: number }; run: (key: string, attempt?: string) => { control: Promise<JobControl>; end: PromiseWithResolvers<{ format: string }> } } {
+  const at = { now: 1_000_000 }
+  const clock: Clock = { now: () => at.now, setTimeout: () => ({ cancel: () => undefined }) }
+  const woken: string[] = []
+  const jobs = new Jobs({ clock, wake: key => { woken.push(key) } })
+  return {
+    jobs, woken, at,
+    run: (key, attempt = '1') => {
+      const end = Promise.withResolvers<{ format: string }>()
+      const control = Promise.withResolvers<JobControl>()
+      jobs.start(key, { uid: 'u', host: 'h', attempt }, given => {
+        control.resolve(given)
+        given.signal.addEventListener('abort', () => { end.reject(given.signal.reason as Error) })
+        return end.promise
+      })
+      return { control: control.promise, end }
+    },
+  }
+}
+const phase = (jobs: Jobs, key: string): string | undefined => jobs.get(key, 'u')?.state.phase
+
+describe('transfers', () => {
+  test('run two at a time on one host; the next begins when one ends', async () => {
+    const { jobs, run } = setup()
+    const first = run('a')
+    run('b')
+    run('c')
+    expect(['a', 'b', 'c'].map(key => phase(jobs, key))).toEqual(['Inspecting', 'Inspecting', 'Queued'])
+    jobs.start('d', { uid: 'u', host: 'other', attempt: '1' }, () => new Promise(() => undefined))
+    expect(phase(jobs, 'd')).toBe('Inspecting')
+    first.end.resolve({ format: 'raw' })
+    await turn()
+    expect(['a', 'c'].map(key => phase(jobs, key))).toEqual(['Done', 'Inspecting'])
+  })
+
+  test('make nothing before they are allowed to', async () => {
+    const { jobs, run, woken } = setup()
+    const control = await run('a').control
+    let allowed = false
+    void control.inspected().then(() => { allowed = true })
+    await turn()
+    expect({ phase: phase(jobs, 'a'), allowed, woken }).toEqual({ phase: 'Inspected', allowed: false, woken: ['a'] })
+    jobs.allow('a')
+    await turn()
+    expect({ phase: phase(jobs, 'a'), allowed }).toEqual({ phase: 'Writing', allowed: true })
+  })
+
+  test('tell of progress at most every 5 s, and of the end at once', async () => {
+    const { run, woken, at } = setup()
+    const { control, end } = run('a')
+    const { progress } = await control
+    for (const seconds of [0, 1, 4.9, 5, 9, 10.1]) {
+      at.now = 1_000_000 + seconds * 1000
+      progress(seconds, 20)
+    }
+    expect(woken).toHaveLength(3)
+    end.resolve({ format: 'raw' })
+    await turn()
+    expect(woken).toHaveLength(4)
+  })
+
+  test.each<[string, unknown, object]>([
+    ['a refusal is final', new SourceError('Permanent', 'no'), { phase: 'Failed', reason: 'SourceFailed', message: 'no', stalled: true }],
+    ['an early end is shown, and tried again', new SourceError('Truncated', 'short'), { phase: 'Failed', reason: 'SourceFailed', message: 'short', stalled: true, retryAt: 1_005_000 }],
+    ['a server that is away is a delay', new SourceError('Transient', '503'), { phase: 'Failed', reason: 'SourceFailed', message: '503', stalled: false, retryAt: 1_005_000 }],
+    ['a host that is away is a delay', new ConnectionLost('gone'), { phase: 'Failed', reason: 'SourceFailed', message: 'gone', stalled: false, retryAt: 1_005_000 }],
+  ])('%s', async (_, error, state) => {
+    const { jobs, run } = setup()
+    run('a').end.reject(error)
+    await turn()
+    expect(jobs.get('a', 'u')?.state).toEqual(state)
+  })
+
+  test('wait longer after each failure, up to 5 minutes, and begin anew with another attempt', async () => {
+    const { jobs, run, at } = setup()
+    const waits: number[] = []
+    const fail = async (attempt: string): Promise<void> => {
+      run('a', attempt).end.reject(new SourceError('Transient', 'away'))
+      await turn()
+      const state = jobs.get('a', 'u')!.state
+      if (state.phase === 'Failed') waits.push((state.retryAt! - at.now) / 1000)
+    }
+    for (let i = 0; i < 8; i++) await fail('1')
+    await fail('2')
+    expect(waits).toEqual([5, 10, 20, 40, 80, 160, 300, 300, 5])
+    expect(jobs.get('a', 'other')).toBeUndefined()
+  })
+
+  test('are over when abort resolves, queued ones included', async () => {
+    const { jobs, run, woken } = setup()
+    const { control } = run('a')
+    run('b')
+    run('c')
+    const { signal } = await control
+    await jobs.abort('c')
+    expect(phase(jobs, 'c')).toBeUndefined()
+    await jobs.abort('a')
+    expect({ aborted: signal.aborted, phase: phase(jobs, 'a'), woken }).toEqual({ aborted: true, phase: undefined, woken: [] })
+    await jobs.close()
+    expect(phase(jobs, 'b')).toBeUndefined()
+  })
+})
