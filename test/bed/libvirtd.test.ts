@@ -1,7 +1,7 @@
 // Private libvirt hosts keep to themselves, survive what they should and leave nothing.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, readdir, readlink, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readlink, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { run } from '../../scripts/run.ts'
@@ -91,11 +91,13 @@ test('a killed owner takes its host with it', async () => {
   const owner = spawn(process.execPath, ['--input-type=module', '-e', `
     import { startLibvirtd } from ${JSON.stringify(join(import.meta.dirname, '../support/libvirtd.ts'))}
     const host = await startLibvirtd({ name: 'orphan' })
-    console.log(host.pid)
+    console.log(JSON.stringify({ pid: host.pid, folder: host.folder }))
     setInterval(() => {}, 1000)
   `], { stdio: ['ignore', 'pipe', 'inherit'] })
   const [said] = await once(owner.stdout, 'data') as [Buffer]
-  const namespace = await readlink(`/proc/${said.toString().trim()}/ns/pid`)
+  const { pid, folder } = JSON.parse(said.toString()) as { pid: number; folder: string }
+  const namespace = await readlink(`/proc/${pid}/ns/pid`)
   owner.kill('SIGKILL')
   await expect(until('the host is gone', async () => (await processesIn(namespace)).length === 0)).resolves.toBe(true)
+  await rm(folder, { recursive: true })
 })
