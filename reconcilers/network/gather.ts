@@ -4,7 +4,7 @@ import { type Binding } from '../../crds/common.ts'
 import { type VirtualNetwork } from '../../crds/virtualnetwork.ts'
 import { idOf } from '../../observed/mirror.ts'
 import { type ObservedNetwork } from '../../observed/objects.ts'
-import { type XmlElement } from '../../xml/tree.ts'
+import { type XmlElement, childOf } from '../../xml/tree.ts'
 import { parsed } from '../documents.ts'
 import { type Owner, computedUUID, describeOwner, libvirtName, ownerOf, ownership } from '../identity.ts'
 import { Refusal } from '../plan.ts'
@@ -14,7 +14,7 @@ import { type World } from '../world.ts'
 import { type Documents, compare } from './compare.ts'
 import { type NetworkInputs } from './inputs.ts'
 import { fieldsOf } from './paths.ts'
-import { type Spec, hostInterfaces, renderNetwork } from './render.ts'
+import { type Spec, hasOwnBridge, hostInterfaces, renderNetwork } from './render.ts'
 import { connectionsOf, runningOn, usersOf } from './users.ts'
 
 /** An absence that the host itself confirmed so recently (ms) holds. */
@@ -91,8 +91,9 @@ function originOf(object: VirtualNetwork, observed: ObservedNetwork | undefined,
 function want({ spec, bound, found, owner }: NetworkInputs): XmlElement {
   if (spec.xml !== undefined) checkRawXML(bound.grant, 'spec.xml')
   const wanted = renderNetwork(spec)
-  const named = hostInterfaces(wanted)
-  for (const { name, field } of named) checkHostInterface(bound.grant, name, field)
+  const mode = childOf(wanted, 'forward')?.attributes.mode
+  if (mode !== undefined && hasOwnBridge(mode) && childOf(wanted, 'ip') === undefined) throw new Refusal('Invalid', `spec.forward.mode: libvirt forwards (${mode}) only for a network with an address. Add ipv4 or ipv6, or leave forward out for an isolated network.`)
+  for (const { name, field } of hostInterfaces(wanted)) checkHostInterface(bound.grant, name, field)
   const document = found === undefined ? wanted : compare(found, wanted, owner, true).document
   const known = new Set(found === undefined ? [] : hostInterfaces(found.inactive).map(({ name }) => name))
   for (const { name, field } of hostInterfaces(document)) if (!known.has(name)) checkHostInterface(bound.grant, name, field)

@@ -3,6 +3,8 @@
 import { Mirror } from '../../../../controller/mirror.ts'
 import { type KubeObject } from '../../../../controller/resource.ts'
 import { type Hypervisor } from '../../../../crds/hypervisor.ts'
+import { type StoragePool } from '../../../../crds/storagepool.ts'
+import { type StorageVolume } from '../../../../crds/storagevolume.ts'
 import { type VirtualDomain } from '../../../../crds/virtualdomain.ts'
 import { type VirtualNetwork } from '../../../../crds/virtualnetwork.ts'
 import { type Host } from '../../../../observed/host.ts'
@@ -109,8 +111,8 @@ export function world({ observed = [], domains = [], policy = { hostInterfaces: 
   const hypervisor: Hypervisor = { apiVersion: 'vireo.dev/v1alpha1', kind: 'Hypervisor', metadata: { name: 'kvm7', uid: 'hv', resourceVersion: '5' }, spec: { uri: 'qemu:///system', default: true, policy } }
   return {
     installation: INSTALLATION, cluster: CLUSTER, clock: new FakeClock(),
-    mirrors: { Hypervisor: filled([hypervisor]), StoragePool: filled([]), StorageVolume: filled([]), VirtualNetwork: filled([]), VirtualDomain: filled(domains) },
-    namespaces: filled([]),
+    mirrors: { Hypervisor: filled([hypervisor]), StoragePool: filled<StoragePool>([]), StorageVolume: filled<StorageVolume>([]), VirtualNetwork: filled<VirtualNetwork>([]), VirtualDomain: filled(domains) },
+    namespaces: filled<KubeObject>([]),
     data: { get: () => undefined },
     host: () => host,
     hosts: () => new Map([['kvm7', host]]),

@@ -36,7 +36,7 @@ describe('ownership', () => {
     ['another range', edited(spec => { spec.ipv4!.dhcp = { ranges: [{ start: '192.168.150.9', end: '192.168.150.10' }] } }), 'ipv4.dhcp.ranges'],
     ['no forwarding', edited(spec => { spec.forward = undefined }), 'forward'],
     ['IPv6 more', edited(spec => { spec.ipv6 = { address: 'fd00::1/64' } }), 'ipv6'],
-    ['IPv4 less', edited(spec => { spec.ipv4 = undefined }), 'ipv4'],
+    ['IPv4 less', edited(spec => { spec.ipv4 = undefined; spec.forward = undefined }), 'ipv4'],
     ['another state', { ...LAB, state: 'Inactive' }, 'state'],
     ['no autostart', { ...LAB, autostart: 'Disabled' }, 'autostart'],
   ]
@@ -91,7 +91,8 @@ describe('policy', () => {
   const cases: { reason: string; spec: Spec; policy: object; is?: string }[] = [
     { reason: 'a bridge of the host that is not granted', spec: { forward: { mode: 'bridge' }, bridge: { name: 'br1' } }, policy: { hostInterfaces: ['br0'] }, is: 'Forbidden' },
     { reason: 'a bridge of the host that is granted', spec: { forward: { mode: 'bridge' }, bridge: { name: 'br0' } }, policy: { hostInterfaces: ['br0'] } },
-    { reason: 'forward.dev that is not granted', spec: { forward: { mode: 'nat', dev: 'eth0' } }, policy: {}, is: 'Forbidden' },
+    { reason: 'forward.dev that is not granted', spec: { forward: { mode: 'nat', dev: 'eth0' }, ipv4: { address: '10.0.0.1/24' } }, policy: {}, is: 'Forbidden' },
+    { reason: 'translation without an address', spec: { forward: { mode: 'nat' } }, policy: {}, is: 'Invalid' },
     { reason: 'an overlay that is not granted', spec: { xml: '<mtu size="1400"/>' }, policy: {}, is: 'Forbidden' },
     { reason: 'an overlay that is', spec: { xml: '<mtu size="1400"/>' }, policy: { rawXML: 'Allowed' } },
     { reason: 'an interface of the host by overlay', spec: { xml: '<forward mode="bridge"/><bridge name="br1"/>' }, policy: { rawXML: 'Allowed' }, is: 'Forbidden' },
