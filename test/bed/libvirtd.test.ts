@@ -1,7 +1,7 @@
 // Private libvirt hosts keep to themselves, survive what they should and leave nothing.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, readdir, readlink, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, readlink, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { run } from '../../scripts/run.ts'
@@ -12,10 +12,14 @@ import { until } from '../support/until.ts'
 const network = `<network><name>lab</name><forward mode='nat'/><bridge name='vireo-lab'/>
   <ip address='192.168.150.1' netmask='255.255.255.0'><dhcp><range start='192.168.150.10' end='192.168.150.99'/></dhcp></ip></network>`
 
+/** Outer ids of the processes of a PID namespace, without those that have ended and wait to be reaped. */
 async function processesIn(pidNamespace: string): Promise<string[]> {
-  const inside = await Promise.all((await readdir('/proc')).filter(name => /^\d+$/.test(name))
-    .map(async name => [name, await readlink(`/proc/${name}/ns/pid`).catch(() => '')] as const))
-  return inside.filter(([, namespace]) => namespace === pidNamespace).map(([name]) => name)
+  const found: string[] = []
+  for (const id of (await readdir('/proc')).filter(name => /^\d+$/.test(name))) {
+    if (await readlink(`/proc/${id}/ns/pid`).catch(() => '') !== pidNamespace) continue
+    if (!/\) Z/.test(await readFile(`/proc/${id}/stat`, 'utf8').catch(() => ') Z'))) found.push(id)
+  }
+  return found
 }
 
 describe('two hosts on one machine', () => {

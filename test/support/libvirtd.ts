@@ -137,11 +137,13 @@ class Namespaces {
     return [...inside, 'setpriv', '--pdeathsig', 'KILL', '--', ...command]
   }
 
-  /** Outer process ids of everything that runs in these namespaces. */
+  /** Outer process ids of everything that runs in these namespaces; who has ended and waits to be reaped runs no more. */
   async processes(): Promise<number[]> {
     const ids = (await readdir('/proc')).map(Number).filter(Number.isInteger)
     const inside = await Promise.all(ids.map(id => readlink(`/proc/${id}/ns/pid`).catch(() => '')))
-    return ids.filter((_, index) => inside[index] === this.#pidNamespace)
+    const members = ids.filter((_, index) => inside[index] === this.#pidNamespace)
+    const states = await Promise.all(members.map(id => readFile(`/proc/${id}/stat`, 'utf8').catch(() => ') Z')))
+    return members.filter((_, index) => !/\) Z/.test(states[index] ?? ''))
   }
 
   /** The outer process id of the process that the namespace knows as `inner`. */
