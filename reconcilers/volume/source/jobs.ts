@@ -2,7 +2,7 @@
 
 import { type Clock } from '../../../controller/clock.ts'
 import { type Log } from '../../../controller/log.ts'
-import { isUnknown } from '../../../drivers/errors.ts'
+import { LibvirtError, isUnknown, isUnsupported } from '../../../drivers/errors.ts'
 import { SourceError } from './error.ts'
 
 /** Each phase and what leaves it. */
@@ -18,7 +18,7 @@ export type JobState =
   /** The content is whole and confirmed by the host. */
   | { phase: 'Done'; format: string }
   /** Nothing more happens before `retryAt` (ms; undefined: not by itself). */
-  | { phase: 'Failed'; reason: 'SourceFailed' | 'Invalid' | 'Conflict'; message: string; retryAt?: number; /** To be shown as a failure, not as a delay. */ stalled: boolean }
+  | { phase: 'Failed'; reason: 'SourceFailed' | 'Invalid' | 'Conflict' | 'HostError' | 'Unsupported'; message: string; retryAt?: number; /** To be shown as a failure, not as a delay. */ stalled: boolean }
 
 export interface Job { readonly state: JobState; readonly attempt: string }
 
@@ -156,10 +156,13 @@ export class Jobs {
   }
 
   #failure(job: Entry, error: unknown): JobState {
-    const message = error instanceof Error ? error.message : String(error)
+    const text = error instanceof Error ? error.message : String(error)
+    const refused = error instanceof LibvirtError
+    const message = refused ? `The host refused: ${text}.` : text
     if (error instanceof SourceError && error.failure === 'Permanent') return { phase: 'Failed', reason: error.reason, message, stalled: true }
+    if (isUnsupported(error)) return { phase: 'Failed', reason: 'Unsupported', message, stalled: true }
     const wait = Math.min(BACKOFF.first * 2 ** (job.failures - 1), BACKOFF.last)
     const stalled = !isUnknown(error) && (job.failures > DELAYS || (error instanceof SourceError && error.failure === 'Truncated'))
-    return { phase: 'Failed', reason: 'SourceFailed', message, retryAt: this.#options.clock.now() + wait, stalled }
+    return { phase: 'Failed', reason: refused ? 'HostError' : 'SourceFailed', message, retryAt: this.#options.clock.now() + wait, stalled }
   }
 }

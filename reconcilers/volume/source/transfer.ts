@@ -30,7 +30,7 @@ export interface Destination {
 const REMOVALS = 50
 const REMOVAL_PAUSE = 100
 /** How long a busy pool is waited for. */
-const LOOKS = 600
+const LOOKS = 60
 const LOOK_PAUSE = 1_000
 
 async function removeHalf(destination: Destination, volume: StorageVolRef): Promise<void> {

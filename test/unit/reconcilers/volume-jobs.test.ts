@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { type Clock } from '../../../controller/clock.ts'
-import { ConnectionLost } from '../../../drivers/errors.ts'
+import { ConnectionLost, LibvirtError } from '../../../drivers/errors.ts'
 import { SourceError } from '../../../reconcilers/volume/source/error.ts'
 import { type JobControl, Jobs } from '../../../reconcilers/volume/source/jobs.ts'
 
@@ -73,6 +73,8 @@ describe('transfers', () => {
     ['an early end is shown, and tried again', new SourceError('Truncated', 'short'), { phase: 'Failed', reason: 'SourceFailed', message: 'short', stalled: true, retryAt: 1_005_000 }],
     ['a server that is away is a delay', new SourceError('Transient', '503'), { phase: 'Failed', reason: 'SourceFailed', message: '503', stalled: false, retryAt: 1_005_000 }],
     ['a host that is away is a delay', new ConnectionLost('gone'), { phase: 'Failed', reason: 'SourceFailed', message: 'gone', stalled: false, retryAt: 1_005_000 }],
+    ['what the host refuses is tried again', new LibvirtError({ code: 38, domain: 18, level: 2, message: 'no space', procedure: 'p' }), { phase: 'Failed', reason: 'HostError', message: 'The host refused: no space.', stalled: false, retryAt: 1_005_000 }],
+    ['what the driver lacks is final', new LibvirtError({ code: 3, domain: 18, level: 2, message: 'no', procedure: 'p' }), { phase: 'Failed', reason: 'Unsupported', message: 'The host refused: no.', stalled: true }],
   ])('%s', async (_, error, state) => {
     const { jobs, run } = setup()
     run('a').end.reject(error)
