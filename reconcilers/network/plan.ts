@@ -22,9 +22,12 @@ const driftAction = ({ spec }: NetworkInputs): 'Correct' | 'Report' | 'Ignore' =
 const word = (on: boolean, yes: string, no: string): string => (on ? yes : no)
 
 /** The present spec was in force before: what then differs in state and autostart came about on the host. */
-export function inForce({ status, metadata }: VirtualNetwork): boolean {
+const inForce = (object: VirtualNetwork): boolean => readyOf(object)?.status === 'True'
+
+/** What is said about the present spec of a bound object. */
+function readyOf({ status, metadata }: VirtualNetwork): { status: string; reason: string } | undefined {
   const ready = status?.conditions?.find(condition => condition.type === 'Ready')
-  return status?.binding !== undefined && ready?.status === 'True' && ready.observedGeneration === metadata.generation
+  return status?.binding !== undefined && ready?.observedGeneration === metadata.generation ? ready : undefined
 }
 
 function planObservation({ observed, binding, bound }: NetworkInputs): NetworkPlan {
@@ -44,7 +47,7 @@ const autostartSet = ({ binding }: NetworkInputs, autostart: boolean): NetworkAc
 
 function planAbsent(inputs: NetworkInputs): NetworkPlan {
   const { object, binding, bound, wanted, owner } = inputs
-  const away = inForce(object) || object.status?.drift?.some(entry => entry.path === 'state' && entry.found === 'Absent') === true
+  const away = inForce(object) || readyOf(object)?.reason === 'NotFound'
   if (away && driftAction(inputs) !== 'Correct') {
     const drift: DriftEntry[] = driftAction(inputs) === 'Report' ? [{ path: 'state', expected: wantsActive(inputs) ? 'Active' : 'Inactive', found: 'Absent' }] : []
     return planOf({ reason: 'NotFound', message: `The network ${binding.name} was removed from Hypervisor ${bound.name} by hand, and driftPolicy leaves it so. Set driftPolicy.action: Correct to have it made again.` }, { drift })

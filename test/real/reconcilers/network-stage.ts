@@ -1,6 +1,6 @@
 // What the network tests share: one object, a real host, and a loop that does with the kind what the operator's does.
 
-import { systemClock } from '../../../controller/clock.ts'
+import { systemClock } from '../../../clock/clock.ts'
 import { Mirror, type MirrorWriter } from '../../../controller/mirror.ts'
 import { type KubeObject } from '../../../controller/resource.ts'
 import { type Hypervisor } from '../../../crds/hypervisor.ts'
@@ -77,7 +77,7 @@ export class NetworkStage {
       await this.host.refresh(`network/${binding.uuid}`)
       const before = this.#calls
       const inputs = this.kind.gather(this.world, object)
-      const plan = this.kind.plan(inputs) as NetworkPlan
+      const plan = this.kind.plan(inputs)
       if (plan.gone || plan.actions.length === 0) {
         const { generation } = object.metadata
         object.status = {

@@ -34,9 +34,9 @@ export const edited = (change: (spec: Spec) => void, from: Spec = LAB): Spec => 
   return spec
 }
 
-export interface ObjectOptions { spec?: Spec; namespace?: string; terminating?: boolean; bound?: 'Created' | 'Adopted' | 'Observed'; inForce?: boolean; drift?: NonNullable<VirtualNetwork['status']>['drift'] }
+export interface ObjectOptions { spec?: Spec; namespace?: string; terminating?: boolean; bound?: 'Created' | 'Adopted' | 'Observed'; inForce?: boolean; reason?: string }
 
-export function networkObject({ spec = LAB, namespace = 'shop', terminating = false, bound, inForce = bound !== undefined, drift }: ObjectOptions = {}): VirtualNetwork {
+export function networkObject({ spec = LAB, namespace = 'shop', terminating = false, bound, inForce = bound !== undefined, reason = 'Available' }: ObjectOptions = {}): VirtualNetwork {
   return {
     apiVersion: 'vireo.dev/v1alpha1',
     kind: 'VirtualNetwork',
@@ -45,8 +45,7 @@ export function networkObject({ spec = LAB, namespace = 'shop', terminating = fa
     status: bound === undefined ? { observedGeneration: -1 } : {
       observedGeneration: 2,
       binding: { hypervisor: 'kvm7', name: 'shop.lab', uuid: uuidOf(namespace, 'lab'), origin: bound },
-      conditions: [{ type: 'Ready', status: 'True', reason: 'Available', message: '', lastTransitionTime: '2026-11-22T20:00:00Z', observedGeneration: inForce ? 2 : 1 }],
-      drift,
+      conditions: [{ type: 'Ready', status: reason === 'NotFound' ? 'False' : 'True', reason, message: '', lastTransitionTime: '2026-11-22T20:00:00Z', observedGeneration: inForce ? 2 : 1 }],
     },
   }
 }

@@ -68,6 +68,7 @@ describe('a network that is not there', () => {
     const made = plan(networkObject({ ...bound, spec: { ...LAB, driftPolicy: { action } } }))
     expect(made.actions).toEqual([])
     expect(made.standing.reason).toBe('NotFound')
+    expect(plan(networkObject({ ...bound, reason: 'NotFound', spec: { ...LAB, driftPolicy: { action } } })).actions).toEqual([])
     expect(made.drift).toEqual(action === 'Report' ? [{ path: 'state', expected: 'Active', found: 'Absent' }] : [])
   })
 })
