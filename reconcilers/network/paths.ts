@@ -7,7 +7,7 @@ import { canonical } from './addresses.ts'
 import { type Spec } from './render.ts'
 
 /** `ip[192.168.150.1]/dhcp/host[52:54:00:aa:bb:01]@ip` is `ipv4.dhcp.hosts[web]`; what no field speaks of is `xml`. */
-export function specPath(path: string, spec: Spec): string {
+function specPath(path: string, spec: Spec): string {
   const [, head = '', label = '', rest = ''] = /^([a-z]+)(?:\[([^\]]*)\])?(.*)$/.exec(path) ?? []
   const attribute = rest.startsWith('@') ? rest.slice(1) : ''
   switch (head) {

@@ -22,8 +22,8 @@ import { childOf, cloneXml, el, parseXml, serializeXml, type XmlElement } from '
 import { FakeClock } from '../../../support/fakeclock.ts'
 
 export const INSTALLATION = '11111111-1111-4111-8111-111111111111'
-export const CLUSTER = '22222222-2222-4222-8222-222222222222'
-export const UID = '33333333-3333-4333-8333-333333333333'
+const CLUSTER = '22222222-2222-4222-8222-222222222222'
+const UID = '33333333-3333-4333-8333-333333333333'
 export const uuidOf = (namespace: string, name: string): string => computedUUID(INSTALLATION, 'VirtualNetwork', namespace, name)
 export const ownerOf = (rest: Partial<Owner> = {}): Owner => ({ installation: INSTALLATION, cluster: CLUSTER, namespace: 'shop', name: 'lab', uid: UID, released: false, ...rest })
 
@@ -51,7 +51,7 @@ export function networkObject({ spec = LAB, namespace = 'shop', terminating = fa
 }
 
 /** A document as libvirt shows it: with a bridge name and a MAC address of its own choice. */
-export function filledIn(document: XmlElement): XmlElement {
+function filledIn(document: XmlElement): XmlElement {
   const filled = cloneXml(document)
   const bridge = childOf(filled, 'bridge')
   if (bridge === undefined) filled.children.push(el('bridge', { name: 'virbr3', stp: 'on', delay: 0 }))
