@@ -1,5 +1,5 @@
 // bench/apply: 1,000 stored domains from release to the last Ready, beside a bare loop that makes only the unavoidable calls.
-import { systemClock } from '../controller/clock.ts'
+import { systemClock } from '../clock/clock.ts'
 import { createLog } from '../controller/log.ts'
 import { Metrics } from '../controller/metrics.ts'
 import { hypervisors, virtualDomains } from '../crds/kinds.ts'

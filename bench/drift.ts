@@ -1,5 +1,5 @@
 // bench/drift: domains killed one after the other; from the kill to running again, beside a bare loop that answers the same event with a start.
-import { systemClock } from '../controller/clock.ts'
+import { systemClock } from '../clock/clock.ts'
 import { createLog } from '../controller/log.ts'
 import { Metrics } from '../controller/metrics.ts'
 import { hypervisors, virtualDomains } from '../crds/kinds.ts'

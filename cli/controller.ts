@@ -3,7 +3,7 @@
 import { hostname } from 'node:os'
 import { randomUUID } from 'node:crypto'
 import { Client } from '../controller/client.ts'
-import { systemClock } from '../controller/clock.ts'
+import { systemClock } from '../clock/clock.ts'
 import { kubeConfigLoader } from '../controller/credentials.ts'
 import { HealthServer } from '../controller/health.ts'
 import { LeaderElection } from '../controller/leader.ts'

@@ -1,6 +1,6 @@
 // How long to wait before the next attempt of something that keeps failing.
 
-import type { Clock } from './clock.ts'
+import type { Clock } from '../clock/clock.ts'
 
 export interface BackoffOptions {
   clock: Clock

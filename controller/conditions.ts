@@ -1,6 +1,6 @@
 // Conditions of a status: the pure part of writing one.
 
-import { timestamp } from './clock.ts'
+import { timestamp } from './timestamp.ts'
 
 export type ConditionStatus = 'True' | 'False' | 'Unknown'
 

@@ -1,6 +1,6 @@
 // The workers: take a key from the queue, reconcile it, and put it back as the result says.
 
-import type { Clock } from './clock.ts'
+import type { Clock } from '../clock/clock.ts'
 import { isConflict } from './errors.ts'
 import type { Log } from './log.ts'
 import type { ControllerMetrics } from './metrics.ts'

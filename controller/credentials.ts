@@ -4,7 +4,7 @@ import { KubeConfig } from '@kubernetes/client-node'
 import type { ConnectionOptions } from 'node:tls'
 import type { RequestOptions } from 'node:https'
 import { Agent, ProxyAgent, Socks5ProxyAgent, type Dispatcher } from 'undici'
-import type { Clock } from './clock.ts'
+import type { Clock } from '../clock/clock.ts'
 
 export interface Credentials {
   /** Rises with every read: a request that got 401 under an older one is simply sent again. */

@@ -1,7 +1,8 @@
 // Tells people what happened, as core/v1 Events of the object: never blocks, never throws, never floods.
 
 import type { Client } from './client.ts'
-import { sleep, timestamp, type Clock } from './clock.ts'
+import { sleep, type Clock } from '../clock/clock.ts'
+import { timestamp } from './timestamp.ts'
 import { isAlreadyExists, isNamespaceTerminating, isNotFound, isTransient } from './errors.ts'
 import type { Log } from './log.ts'
 import { events, type KubeObject } from './resource.ts'

@@ -1,6 +1,7 @@
 // Elects the one process that works: holds a Lease, renews it, and says when it is lost.
 
-import { deadline, microTimestamp, sleep, type Clock, type Timer } from './clock.ts'
+import { deadline, sleep, type Clock, type Timer } from '../clock/clock.ts'
+import { microTimestamp } from './timestamp.ts'
 import type { Client } from './client.ts'
 import { isAlreadyExists, isConflict } from './errors.ts'
 import type { Log } from './log.ts'

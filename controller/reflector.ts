@@ -1,7 +1,7 @@
 // Keeps a mirror equal to the API server: lists, watches, and starts over where Kubernetes says to. The mirror's one writer.
 
 import { Backoff } from './backoff.ts'
-import { sleep, type Clock } from './clock.ts'
+import { sleep, type Clock } from '../clock/clock.ts'
 import { ApiError, apiErrorOf, isExpired, isTransient, WatchBroken, type Status } from './errors.ts'
 import type { Log } from './log.ts'
 import type { Mirror, MirrorWriter } from './mirror.ts'

@@ -2,7 +2,7 @@
 
 import type { KubeConfig } from '@kubernetes/client-node'
 import { request as send, type Dispatcher } from 'undici'
-import { deadline, systemClock, type Clock } from './clock.ts'
+import { deadline, systemClock, type Clock } from '../clock/clock.ts'
 import { CredentialSource, type Credentials } from './credentials.ts'
 import { ApiError, apiErrorFrom, ApiUnreachable, RequestTimeout, WatchBroken } from './errors.ts'
 import type { RequestMetrics } from './metrics.ts'

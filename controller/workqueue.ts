@@ -1,6 +1,6 @@
 // The fair queue between changes and reconciles: which key is next, and never one key twice at once.
 
-import type { Clock, Timer } from './clock.ts'
+import type { Clock, Timer } from '../clock/clock.ts'
 import { Fifo } from './fifo.ts'
 import type { QueueMetrics } from './metrics.ts'
 

@@ -1,6 +1,6 @@
 // One hypervisor: keeps the connection open, pins the host, and turns lists and events into writes of the observed mirror.
 
-import { type Clock } from '../controller/clock.ts'
+import { type Clock } from '../clock/clock.ts'
 import { type Connection, type DriverEvent, type OpenOptions } from '../drivers/driver.ts'
 import { ConnectionLost, ErrorNumber, LibvirtError, isAbsent, isUnsupported } from '../drivers/errors.ts'
 import { childOf, parseXml, textOf } from '../xml/tree.ts'

@@ -1,6 +1,6 @@
 // DHCP leases have no event: asks the networks of running guests for them, often while an address is awaited, rarely otherwise.
 
-import { type Clock, type Timer } from '../controller/clock.ts'
+import { type Clock, type Timer } from '../clock/clock.ts'
 import { type Connection, type DhcpLease } from '../drivers/driver.ts'
 import { isAbsent, isUnsupported } from '../drivers/errors.ts'
 import { childrenOf, childOf, parseXml } from '../xml/tree.ts'

@@ -1,6 +1,6 @@
 // Secrets and ConfigMaps that specs name: each is watched by itself while something asks for it, so that vireo holds no other.
 
-import { type Clock } from '../controller/clock.ts'
+import { type Clock } from '../clock/clock.ts'
 import { type Log } from '../controller/log.ts'
 import { Mirror } from '../controller/mirror.ts'
 import { Reflector } from '../controller/reflector.ts'

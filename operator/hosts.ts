@@ -1,6 +1,6 @@
 // The connections behind the Hypervisor objects: opened, replaced and closed as the objects come, change and go.
 
-import { type Clock } from '../controller/clock.ts'
+import { type Clock } from '../clock/clock.ts'
 import { type Log } from '../controller/log.ts'
 import { parseDuration } from '../crds/duration.ts'
 import { type Hypervisor } from '../crds/hypervisor.ts'

@@ -1,7 +1,7 @@
 // Puts the parts together: mirrors of the API, connections to hosts, one queue, the workers and the kinds they reconcile.
 
 import { Client } from '../controller/client.ts'
-import { type Clock } from '../controller/clock.ts'
+import { type Clock } from '../clock/clock.ts'
 import { type Result, runWorkers } from '../controller/controller.ts'
 import { EventRecorder } from '../controller/events.ts'
 import { type Log } from '../controller/log.ts'

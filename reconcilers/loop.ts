@@ -1,6 +1,6 @@
 // The shared loop of the four host-object kinds: get, gather, plan, observe afresh, perform, observe again, write status once.
 
-import { timestamp } from '../controller/clock.ts'
+import { timestamp } from '../controller/timestamp.ts'
 import { type Client } from '../controller/client.ts'
 import { type Result } from '../controller/controller.ts'
 import { isConflict, isNotFound } from '../controller/errors.ts'

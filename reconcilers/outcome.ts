@@ -1,6 +1,6 @@
 // Turns where an object stands into its conditions and the common part of its status.
 
-import { timestamp } from '../controller/clock.ts'
+import { timestamp } from '../controller/timestamp.ts'
 import { type Condition } from '../controller/conditions.ts'
 import { type DriftEntry, type PendingChange, type Plan, type Standing, isSettled, isStalled } from './plan.ts'
 

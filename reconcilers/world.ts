@@ -1,6 +1,6 @@
 // What reconcilers look at: the desired mirrors, the hosts with their observed mirrors, and how a key names an object.
 
-import { type Clock } from '../controller/clock.ts'
+import { type Clock } from '../clock/clock.ts'
 import { type Mirror } from '../controller/mirror.ts'
 import { type KubeObject } from '../controller/resource.ts'
 import { type Hypervisor } from '../crds/hypervisor.ts'

@@ -14,7 +14,7 @@ import { FrameParser, MessageStatus, MessageType, PROTOCOL_VERSION, Program, wri
 import { Keepalive, startKeepalive } from './keepalive.ts'
 import { ProtocolError, Reader, Writer, type Codec } from './xdr.ts'
 import { RemoteError } from './types.ts'
-import { systemClock, type Clock, type Timer } from './clock.ts'
+import { monotonicClock, type Clock, type Timer } from '../../clock/clock.ts'
 import type { Procedure } from './protocol.ts'
 import type { Transport } from './transport/transport.ts'
 
@@ -97,7 +97,7 @@ export class Client {
   private constructor(transport: Transport, options: ClientOptions, onMessage: (procedure: number, payload: Buffer) => void) {
     this.#transport = transport
     this.peer = transport.peer
-    this.clock = options.clock ?? systemClock
+    this.clock = options.clock ?? monotonicClock
     this.callTimeout = options.callTimeout
     this.#onCall = options.onCall
     this.#onMessage = onMessage

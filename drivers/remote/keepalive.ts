@@ -3,7 +3,7 @@
 // libvirt answers a client's PING without negotiation; only the other direction has to be asked for (feature 10),
 // and vireo does not ask: a pause of ours must not cost the connection.
 
-import type { Clock, Timer } from './clock.ts'
+import type { Clock, Timer } from '../../clock/clock.ts'
 
 /** Procedures of the keepalive program. */
 export const Keepalive = { PING: 1, PONG: 2 } as const

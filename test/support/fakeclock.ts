@@ -1,6 +1,6 @@
 // Time that stands still until a test moves it.
 
-import type { Clock, Timer } from '../../controller/clock.ts'
+import type { Clock, Timer } from '../../clock/clock.ts'
 
 interface Pending { at: number; fn: () => void }
 

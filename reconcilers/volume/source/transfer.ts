@@ -5,7 +5,7 @@
 
 import { createHash } from 'node:crypto'
 import { type Dispatcher } from 'undici'
-import { type Clock, sleep } from '../../../controller/clock.ts'
+import { type Clock, sleep } from '../../../clock/clock.ts'
 import { type Connection, type StoragePoolRef, type StorageVolRef } from '../../../drivers/driver.ts'
 import { ErrorNumber, LibvirtError, isAbsent } from '../../../drivers/errors.ts'
 import { type Host } from '../../../observed/host.ts'

@@ -1,6 +1,6 @@
 // What the pool's and volume's tests share: objects in mirrors, a real host, and a loop that does by the kinds what the operator's does.
 
-import { systemClock } from '../../../controller/clock.ts'
+import { systemClock } from '../../../clock/clock.ts'
 import { Mirror, type MirrorWriter } from '../../../controller/mirror.ts'
 import { type KubeObject } from '../../../controller/resource.ts'
 import { type Hypervisor } from '../../../crds/hypervisor.ts'

@@ -1,9 +1,9 @@
-// Time for the whole runtime: every delay, deadline and timestamp goes through a Clock, so that tests advance time instead of sleeping.
+// Time for the whole process: every delay, deadline and timestamp goes through a Clock, so that tests advance time instead of sleeping.
 
 export interface Timer { cancel(): void }
 
 export interface Clock {
-  /** Milliseconds since the epoch. */
+  /** Milliseconds: since the epoch, or of the monotonic clock since the process began. */
   now(): number
   /** Calls `fn` once after `ms` milliseconds, unless cancelled before. */
   setTimeout(fn: () => void, ms: number): Timer
@@ -12,13 +12,15 @@ export interface Clock {
 /** Node runs a timer of more than 2^31-1 ms at once; we would rather be early by weeks than by months. */
 const longest = 2 ** 31 - 1
 
-export const systemClock: Clock = {
-  now: () => Date.now(),
-  setTimeout(fn, ms) {
-    const timer = setTimeout(fn, Math.min(Math.max(ms, 0), longest))
-    return { cancel: () => clearTimeout(timer) }
-  },
+function after(fn: () => void, ms: number): Timer {
+  const timer = setTimeout(fn, Math.min(Math.max(ms, 0), longest))
+  return { cancel: () => clearTimeout(timer) }
 }
+
+export const systemClock: Clock = { now: () => Date.now(), setTimeout: after }
+
+/** For durations alone: nobody sets it. */
+export const monotonicClock: Clock = { now: () => performance.now(), setTimeout: after }
 
 /** Resolves after `ms`; rejects with the signal's reason as soon as it aborts. */
 export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
@@ -65,9 +67,3 @@ export function deadline(clock: Clock, ms: number, reason: () => Error, parent?:
     },
   }
 }
-
-/** RFC 3339 in whole seconds, as metav1.Time is written. */
-export const timestamp = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19)}Z`
-
-/** RFC 3339 with six fraction digits, as metav1.MicroTime demands. */
-export const microTimestamp = (ms: number): string => `${new Date(ms).toISOString().slice(0, 23)}000Z`
