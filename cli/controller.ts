@@ -61,6 +61,7 @@ export async function runController(flags: ControllerFlags, signal: AbortSignal)
     }, signal)
   } finally {
     await health.close()
+    await transport.close()
     log.info('vireo controller stopped')
   }
 }

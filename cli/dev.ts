@@ -88,7 +88,7 @@ async function runControllerProcess(kubeconfig: string, flags: DevFlags, signal:
   // Ctrl-C reaches the child too; a signal to this process alone is passed on.
   signal.addEventListener('abort', () => { child.kill('SIGTERM') })
   const code = await Promise.race([ended, plane.failure.catch((error: unknown) => { child.kill('SIGTERM'); throw error })])
-  await Promise.race([ended, sleep(15_000)])
+  await Promise.race([ended, sleep(15_000, undefined, { ref: false })])
   if (!signal.aborted) throw new Error(`the controller ended by itself (exit code ${code})`)
 }
 
