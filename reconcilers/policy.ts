@@ -1,7 +1,7 @@
 // What a namespace may use of a host: the Hypervisor's policy, asked at the last moment before a call.
 
 import { type Hypervisor } from '../crds/hypervisor.ts'
-import { type XmlElement, elementsOf } from '../xml/tree.ts'
+import { type XmlElement, attributeOf, childOf, childrenOf, elementsOf, serializeXml } from '../xml/tree.ts'
 import { Refusal } from './plan.ts'
 
 export interface Grant {
@@ -36,14 +36,16 @@ export function selects(selector: LabelSelector, labels: Record<string, string>)
 export const DEFAULT_HOST_PATHS = ['/var/lib/vireo']
 
 /** Throws Forbidden where the namespace is not selected. */
-export function grantFor(hypervisor: Hypervisor, namespace: string, labels: Record<string, string>): Grant {
+export function requireSelected(hypervisor: Hypervisor, namespace: string, labels: Record<string, string>): void {
+  const selector = hypervisor.spec.policy?.namespaceSelector
+  if (selector === undefined || selects(selector, labels)) return
+  throw new Refusal('Forbidden', `Namespace ${namespace} may not use Hypervisor ${hypervisor.metadata.name}: its policy.namespaceSelector does not select the namespace. Ask for a label that it selects, or use another Hypervisor.`)
+}
+
+export function grantFor(hypervisor: Hypervisor, namespace: string): Grant {
   const policy = hypervisor.spec.policy ?? {}
-  const name = hypervisor.metadata.name
-  if (policy.namespaceSelector !== undefined && !selects(policy.namespaceSelector, labels)) {
-    throw new Refusal('Forbidden', `Namespace ${namespace} may not use Hypervisor ${name}: its policy.namespaceSelector does not select the namespace. Ask for a label that it selects, or use another Hypervisor.`)
-  }
   return {
-    hypervisor: name,
+    hypervisor: hypervisor.metadata.name,
     namespace,
     hostPaths: policy.hostPaths ?? DEFAULT_HOST_PATHS,
     rawXML: policy.rawXML === 'Allowed',
@@ -80,27 +82,80 @@ export function checkHostInterface(grant: Grant, name: string, field: string): v
   throw new Refusal('Forbidden', `${field}: the host's interface ${name} is not among those that Hypervisor ${grant.hypervisor} grants (policy.hostInterfaces: ${[...grant.hostInterfaces].join(', ') || 'none'}).`)
 }
 
-/** Attributes of libvirt's documents that name a file, a folder or a device of the host. */
-const PATH_ATTRIBUTES = new Set(['file', 'dev', 'path', 'dir', 'template', 'startupScript', 'mount', 'socket', 'keyfile', 'certificate', 'root'])
+/** Attributes that always name a file, a folder or a socket of the host: there a relative path is one too. */
+const PATH_ATTRIBUTES = new Set(['file', 'path', 'dir', 'template', 'socket', 'keyfile', 'agentsock', 'evdev', 'rendernode', 'logFile', 'tap', 'vhost', 'root'])
 /** Elements whose text is a path of the host. */
-const PATH_TEXTS = new Set(['kernel', 'initrd', 'dtb', 'loader', 'nvram', 'emulator', 'path', 'init', 'bootloader', 'binary', 'slic', 'table', 'shmem'])
+const PATH_TEXTS = new Set(['kernel', 'initrd', 'dtb', 'loader', 'nvram', 'path', 'init', 'slic', 'table'])
+/** Where text or an attribute may begin with a slash and is not the host's: what the guest, a client or another machine reads. */
+const NOT_THE_HOSTS = [
+  /^\/(title|description|genid|resource|launchSecurity|cpu|domain@name)(\/|@|$)/,
+  /^\/os\/(cmdline|initarg|initenv|initdir|inituser)/,
+  /^\/sysinfo\/.*entry$/, /^\/sysinfo\/oemStrings/,
+  /^\/devices\/filesystem\/target/,
+  /^\/devices\/disk\/(serial|vendor|product|auth)/, /^\/devices\/disk\/.*source@(name|query)$/, /\/cookies?(\/|$)/, /\/secret@usage$/,
+  /^\/devices\/graphics@passwd$/, /^\/devices\/.*\/alias@name$/,
+  /^\/ip\/dhcp\/bootp@file$/, /^\/dns\/(txt|srv|host)/,
+]
+/** What a host would run, or hand over, beyond what policy has a word for. */
+const NEVER: [RegExp, string][] = [
+  [/^\/devices\/emulator$/, 'names a program that the host would run'],
+  [/\/(script|downscript|binary|bootloader)$/, 'names a program that the host would run'],
+  [/^\/bootloader/, 'names a program that the host would run'],
+  [/(^|\/)seclabel$/, "changes how the host confines the guest's process"],
+  [/^\/devices\/hostdev$/, 'hands a device of the host to the guest, and no policy grants these yet'],
+]
+
+/** Elements of another namespace reach libvirt under whatever prefix they are written: they pass arguments past its own checks. */
+const isNamespaced = (element: XmlElement): boolean => element.name.includes(':') || Object.keys(element.attributes).some(name => name === 'xmlns' || name.startsWith('xmlns:'))
+
+const textIn = (element: XmlElement): string => element.children.filter(child => typeof child === 'string').join('').trim()
 
 /**
- * The final document is what is checked: every path anywhere in it must be granted or among `known` (paths of our own
- * volumes, and what the host itself filled in).
+ * The final document is what is checked: whatever in it names something of the host must be granted or among `known`
+ * (paths of our own volumes). `inherited` is the document that the host holds: what stands in it unchanged is not asked for.
  */
-export function checkDocument(grant: Grant, document: XmlElement, known: (path: string) => boolean): void {
+export function checkDocument(grant: Grant, document: XmlElement, known: (path: string) => boolean, inherited?: XmlElement): void {
+  const refuse = (at: string, why: string): never => {
+    throw new Refusal('Forbidden', `The document's ${at} ${why}: this is never accepted on Hypervisor ${grant.hypervisor}. Take it out of the XML overlay.`)
+  }
+  const check = (value: string, at: string, always: boolean): void => {
+    if (value === '' || known(value) || NOT_THE_HOSTS.some(pattern => pattern.test(at))) return
+    if (always || value.startsWith('/')) checkPath(grant, value, `the document's ${at}`)
+  }
   const visit = (element: XmlElement, path: string): void => {
     const at = `${path}/${element.name}`
-    if (element.name === 'qemu:commandline' || element.name === 'lxc:namespace') throw new Refusal('Forbidden', `spec.xml: ${at} passes arguments past libvirt's own checks and is never accepted.`)
+    if (isNamespaced(element)) refuse(at, 'is of another XML namespace and passes arguments past the checks of libvirt')
+    for (const [pattern, why] of NEVER) if (pattern.test(at)) refuse(at, why)
+    const isDisk = /^\/devices\/disk(\/|$)/.test(at)
     for (const [name, value] of Object.entries(element.attributes)) {
-      if (PATH_ATTRIBUTES.has(name) && value.startsWith('/') && !known(value)) checkPath(grant, value, `the document's ${at}@${name}`)
+      check(value, `${at}@${name}`, PATH_ATTRIBUTES.has(name) || (isDisk && element.name === 'source' && name === 'dev'))
+      if (isDisk && element.name === 'source' && name === 'pool') refuse(`${at}@pool`, `names the volume ${value}/${element.attributes.volume ?? ''} past the objects of the API (use volumeRef)`)
     }
-    if (PATH_TEXTS.has(element.name)) {
-      const text = element.children.filter(child => typeof child === 'string').join('').trim()
-      if (text.startsWith('/') && !known(text)) checkPath(grant, text, `the document's ${at}`)
-    }
+    check(textIn(element), at, PATH_TEXTS.has(element.name))
     for (const child of elementsOf(element)) visit(child, at)
   }
-  for (const child of elementsOf(document)) if (child.name !== 'metadata') visit(child, '')
+  const had = new Set(inherited === undefined ? [] : elementsOf(inherited).map(child => serializeXml(child)))
+  for (const child of elementsOf(document)) if (child.name !== 'metadata' && !had.has(serializeXml(child))) visit(child, '')
+}
+
+/** A domain's document: its paths as above, and the networks and interfaces of the host that it is plugged into. */
+export function checkDomain(grant: Grant, document: XmlElement, known: (path: string) => boolean, networks: ReadonlySet<string>): void {
+  checkDocument(grant, document, known)
+  for (const nic of childrenOf(childOf(document, 'devices'), 'interface')) {
+    const source = childOf(nic, 'source')
+    const name = attributeOf(childOf(nic, 'alias'), 'name')?.replace(/^ua-interface-/, '')
+    const field = name === undefined ? "the document's /devices/interface" : `spec.interfaces[${name}]`
+    switch (nic.attributes.type) {
+      case 'network': {
+        const network = source?.attributes.network ?? ''
+        if (!networks.has(network)) throw new Refusal('Forbidden', `${field}: the network ${network} is not one that the spec refers to. Use networkRef with a VirtualNetwork instead of naming a network of Hypervisor ${grant.hypervisor}.`)
+        break
+      }
+      case 'bridge': checkHostInterface(grant, source?.attributes.bridge ?? '', field); break
+      case 'direct': checkHostInterface(grant, source?.attributes.dev ?? '', field); break
+      case 'ethernet': checkHostInterface(grant, attributeOf(childOf(nic, 'target'), 'dev') ?? '', field); break
+      case 'hostdev': case 'vdpa': throw new Refusal('Forbidden', `${field}: type ${nic.attributes.type} hands a device of the host to the guest, and no policy of Hypervisor ${grant.hypervisor} grants that. Use networkRef or bridge.`)
+      default: break
+    }
+  }
 }

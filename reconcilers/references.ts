@@ -6,7 +6,7 @@ import { type StorageVolume } from '../crds/storagevolume.ts'
 import { type VirtualDomain } from '../crds/virtualdomain.ts'
 import { type VirtualNetwork } from '../crds/virtualnetwork.ts'
 import { type Host } from '../observed/host.ts'
-import { type Grant, grantFor, selects } from './policy.ts'
+import { type Grant, grantFor, requireSelected, selects } from './policy.ts'
 import { Refusal } from './plan.ts'
 import { type HostObject, type World, call } from './world.ts'
 
@@ -119,7 +119,9 @@ export function boundHost(world: World, object: HostObject, uuid?: string): Boun
   }
   const hypervisor = world.mirrors.Hypervisor.get(undefined, name)
   if (hypervisor === undefined) throw new Refusal('WaitingForHypervisor', `Waiting for Hypervisor ${name}, which does not exist.`)
-  const grant = grantFor(hypervisor, object.metadata.namespace!, labelsOf(world, object.metadata.namespace!))
+  // What was made while the namespace was selected can still be taken away.
+  if (object.metadata.deletionTimestamp === undefined || object.status?.binding === undefined) requireSelected(hypervisor, object.metadata.namespace!, labelsOf(world, object.metadata.namespace!))
+  const grant = grantFor(hypervisor, object.metadata.namespace!)
   const host = world.host(name)
   if (host?.state !== 'Open') {
     const unknownFor = host === undefined ? 0 : world.clock.now() - host.since
@@ -128,7 +130,8 @@ export function boundHost(world: World, object: HostObject, uuid?: string): Boun
     if (object.status?.binding !== undefined && unknownFor >= UNREACHABLE_AFTER) {
       throw new Refusal('HypervisorUnreachable', `Hypervisor ${name} has not been reachable for ${UNREACHABLE_AFTER / 1000} s or more${why}: the object's state is not known, and nothing is changed until it is back.`)
     }
-    throw new Refusal('WaitingForHypervisor', `Waiting for the connection to Hypervisor ${name}${why}.`)
+    // Nothing announces that the time is over after which the object says so.
+    throw new Refusal('WaitingForHypervisor', `Waiting for the connection to Hypervisor ${name}${why}.`, object.status?.binding === undefined ? undefined : UNREACHABLE_AFTER - unknownFor + 100)
   }
   return { name, hypervisor, host, grant }
 }

@@ -12,7 +12,7 @@ import { guestsOf, hostArch } from '../capabilities.ts'
 import { parsed } from '../documents.ts'
 import { type Owner, type Ownership, computedUUID, describeOwner, libvirtName, ownerOf, ownership } from '../identity.ts'
 import { Refusal } from '../plan.ts'
-import { type Grant, checkDocument, checkHostInterface, checkRawXML } from '../policy.ts'
+import { type Grant, checkDomain, checkHostInterface, checkRawXML } from '../policy.ts'
 import { type BoundHost, boundHost, requireReady, requireSameHost, resolve } from '../references.ts'
 import { type World, call } from '../world.ts'
 import { type VolumeSource, withoutAliases } from './devices.ts'
@@ -173,7 +173,7 @@ function render(world: World, object: VirtualDomain, bound: BoundHost, identity:
   const full = withOverlay(renderDomain(rendering), object)
   const ours = new Set([...volumes.values()].flatMap(volume => [volume.path, ...volume.backing.map(base => base.path)]))
   const known = (path: string): boolean => path === '/dev/urandom' || path === seed.wanted?.path || ours.has(path) || path === rendering.kernel && spec.os?.kernelBoot?.kernel.volumeRef !== undefined || path === rendering.initrd && spec.os?.kernelBoot?.initrd?.volumeRef !== undefined
-  checkDocument(bound.grant, full, known)
+  checkDomain(bound.grant, full, known, new Set(networks.values()))
   return { wanted: isQemu(facts.driver) ? full : withoutAliases(full), record: recordOf(full) }
 }
 

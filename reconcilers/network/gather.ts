@@ -97,7 +97,7 @@ function want({ spec, bound, found, owner }: NetworkInputs): XmlElement {
   const document = found === undefined ? wanted : compare(found, wanted, owner, true).document
   const known = new Set(found === undefined ? [] : hostInterfaces(found.inactive).map(({ name }) => name))
   for (const { name, field } of hostInterfaces(document)) if (!known.has(name)) checkHostInterface(bound.grant, name, field)
-  checkDocument(bound.grant, document, () => false)
+  checkDocument(bound.grant, document, () => false, found?.inactive)
   return wanted
 }
 
