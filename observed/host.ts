@@ -44,9 +44,13 @@ export interface HostOptions {
   log?: (message: string, fields: Record<string, unknown>) => void
 }
 
+/** An object that could not be read although the connection lives: it stays dirty, and is read again. */
+interface Unread { error: Error; failures: number; timer: { cancel(): void } }
+
 interface Reading { full: boolean; again: boolean; done: PromiseWithResolvers<void>; next?: PromiseWithResolvers<void> }
 
 const BACKOFF = { first: 1_000, last: 30_000 }
+const READ_AGAIN = { first: 1_000, last: 60_000 }
 
 export class Host {
   readonly mirror = new HostMirror()
@@ -59,9 +63,14 @@ export class Host {
   #closing = new AbortController()
   #running: Promise<void> | undefined
   #wake: (() => void) | undefined
+  /** Ends the connection that is followed. */
+  #end: ((reason: Error) => void) | undefined
+  /** The host UUID that has to answer; learnt at the first contact unless it was known before. */
+  #expected: string | undefined
   readonly #readings = new Map<string, Reading>()
   /** When each object was last read, ms. */
   readonly #readAt = new Map<string, number>()
+  readonly #unread = new Map<string, Unread>()
   readonly #stateHandlers: ((state: HostState) => void)[] = []
   readonly #eventHandlers: ((event: DriverEvent) => void)[] = []
   /** Pools whose content vireo answers for: a relist refreshes them, for libvirt's own list of volumes never renews itself. */
@@ -70,11 +79,12 @@ export class Host {
   constructor(options: HostOptions) {
     this.#options = options
     this.#since = options.clock.now()
+    this.#expected = options.expectedUUID?.toLowerCase()
   }
 
   get uri(): string { return this.#options.uri }
   get state(): HostState { return this.#state }
-  /** When the present state began, ms. */
+  /** When the host became Open, or ceased to be (before the first contact: when it was started), ms. */
   get since(): number { return this.#since }
   /** Why the host is not Open; a sentence. */
   get error(): Error | undefined { return this.#error }
@@ -92,7 +102,15 @@ export class Host {
   /** A further connection to the same host, for streams: a big upload must not stand in the way of calls. The caller closes it. */
   async openStreamConnection(): Promise<Connection> {
     this.use()
-    return await this.#options.open(this.uri, this.#openOptions())
+    const connection = await this.#options.open(this.uri, this.#openOptions())
+    try {
+      // A name may lead to another machine than it did when the first connection was opened.
+      if (this.#facts?.hostUUID !== undefined) this.#requirePinned(await uuidOf(connection))
+      return connection
+    } catch (error) {
+      await connection.close()
+      throw error
+    }
   }
 
   start(): void {
@@ -107,11 +125,13 @@ export class Host {
     await this.#running
   }
 
-  /** Accepts another machine behind the URI from now on. */
+  /** Only the machine with this UUID may answer from now on. Undefined leaves what was learnt. */
   expect(uuid: string | undefined): void {
-    if (this.#options.expectedUUID === uuid) return
-    this.#options.expectedUUID = uuid
+    const wanted = uuid?.toLowerCase()
+    if (wanted === undefined || this.#expected === wanted) return
+    this.#expected = wanted
     if (this.#state === 'HostChanged') this.#wake?.()
+    else if (this.#state === 'Open' && this.#facts?.hostUUID !== wanted) this.#end?.(new HostChanged(this.uri, wanted, this.#facts?.hostUUID))
   }
 
   #openOptions(): OpenOptions {
@@ -122,8 +142,8 @@ export class Host {
   #enter(state: HostState, error?: Error): void {
     this.#error = error
     if (this.#state === state || this.#state === 'Draining') return
+    if (state === 'Open' || this.#state === 'Open') this.#since = this.#options.clock.now()
     this.#state = state
-    this.#since = this.#options.clock.now()
     for (const handler of this.#stateHandlers) handler(state)
   }
 
@@ -151,6 +171,7 @@ export class Host {
       await this.#learn(connection)
       const classes = await connection.eventsRegister()
       await this.#relist(connection)
+      if (this.#facts?.hostUUID !== undefined) this.#requirePinned(this.#facts.hostUUID)
       this.#enter('Open')
       opened()
       return await this.#follow(connection, classes.has('domain') ? this.#options.relistInterval : this.#options.pollInterval)
@@ -158,8 +179,14 @@ export class Host {
       return error instanceof Error ? error : new Error(String(error))
     } finally {
       this.#connection = undefined
+      for (const { timer } of this.#unread.values()) timer.cancel()
+      this.#unread.clear()
       await connection?.close()
     }
+  }
+
+  #requirePinned(found: string | undefined): void {
+    if (this.#expected !== undefined && found !== this.#expected) throw new HostChanged(this.uri, this.#expected, found)
   }
 
   /** Learns who answers, and refuses a host that is not the one learnt before. */
@@ -170,12 +197,11 @@ export class Host {
       connection.connectGetLibVersion(),
       connection.connectGetVersion().catch(orElse(0)),
       connection.nodeGetInfo().catch(orElse(undefined)),
-      connection.connectGetCapabilities().catch(orElse('')),
+      capabilitiesOf(connection),
     ])
-    const hostUUID = capabilities === '' ? undefined : textOf(childOf(parseXml(capabilities), 'host', 'uuid')) || undefined
-    const expected = this.#options.expectedUUID
-    if (expected !== undefined && hostUUID !== expected) throw new HostChanged(this.uri, expected, hostUUID)
-    this.#options.expectedUUID = hostUUID
+    const hostUUID = uuidIn(capabilities)
+    this.#requirePinned(hostUUID)
+    this.#expected = hostUUID
     this.#facts = { driver, hostname, hostUUID, libvirtVersion, hypervisorVersion, cpus: node?.cpus ?? 0, memoryKiB: node?.memory ?? 0, capabilities }
   }
 
@@ -184,16 +210,21 @@ export class Host {
     const { clock } = this.#options
     const ended = Promise.withResolvers<Error>()
     let timer: { cancel(): void } | undefined
+    let over = false
     const again = (): void => {
+      if (over) return
       timer = clock.setTimeout(() => {
         this.#relist(connection).then(again, (error: unknown) => { ended.resolve(error instanceof Error ? error : new Error(String(error))) })
       }, interval * (0.9 + 0.2 * Math.random()))
     }
     again()
     void connection.closed.then(ended.resolve)
+    this.#end = ended.resolve
     try {
       return await ended.promise
     } finally {
+      over = true
+      this.#end = undefined
       timer?.cancel()
     }
   }
@@ -214,7 +245,10 @@ export class Host {
     // Two at a time: a relist of thousands must leave room on the connection for what somebody waits for.
     const queue = [...ids]
     const reader = async (): Promise<void> => {
-      for (let id = queue.pop(); id !== undefined; id = queue.pop()) await this.#read(connection, id, true)
+      for (let id = queue.pop(); id !== undefined; id = queue.pop()) {
+        // What one object's description fails on says nothing about the others; it is read again by itself.
+        await this.#read(connection, id, true).catch((error: unknown) => { if (error instanceof ConnectionLost) throw error })
+      }
     }
     await Promise.all([reader(), reader()])
   }
@@ -226,7 +260,7 @@ export class Host {
       // Defined and undefined change what no other event tells of: persistence and autostart.
       // A refreshed pool is only read: refreshing it for that would be answered by the same event, for ever.
       const full = event.type === 'domain' ? event.name === 'lifecycle' && event.event <= 1 : event.name !== 'refresh'
-      void this.#read(connection, id, full).catch(() => { /* the connection's end is seen by #follow; other refusals by the relist */ })
+      void this.#read(connection, id, full).catch(() => { /* the connection's end is seen by #follow; after any other refusal the object is read again */ })
     }
     for (const handler of this.#eventHandlers) handler(event)
   }
@@ -242,8 +276,14 @@ export class Host {
     return !this.#readings.has(id) && (this.#readAt.get(id) ?? -Infinity) >= time
   }
 
+  /** Why what the mirror holds of an object (or that it holds nothing) is not to be believed: its last read failed. */
+  unread(id: string): Error | undefined {
+    return this.#unread.get(id)?.error
+  }
+
   /** A dirty object is read once, and once more if it was dirtied while it was being read. */
   #read(connection: Connection, id: string, full: boolean): Promise<void> {
+    if (connection !== this.#connection) return Promise.reject(new ConnectionLost(`the connection to ${this.uri} has ended`))
     const reading = this.#readings.get(id)
     if (reading !== undefined) {
       reading.full ||= full
@@ -266,8 +306,12 @@ export class Host {
         const began = this.#options.clock.now()
         await this.#readOnce(connection, id, full)
         this.#readAt.set(id, began)
+        this.#unread.get(id)?.timer.cancel()
+        this.#unread.delete(id)
         done.resolve()
       } catch (error) {
+        this.#readAt.delete(id)
+        this.#readLater(connection, id, error instanceof Error ? error : new Error(String(error)))
         done.reject(error)
       }
       if (!reading.again || reading.next === undefined) break
@@ -275,6 +319,20 @@ export class Host {
       reading.next = undefined
     }
     this.#readings.delete(id)
+  }
+
+  /** Nothing will announce that the host can describe the object again. */
+  #readLater(connection: Connection, id: string, error: Error): void {
+    if (connection !== this.#connection || error instanceof ConnectionLost) return
+    const before = this.#unread.get(id)
+    before?.timer.cancel()
+    const failures = (before?.failures ?? 0) + 1
+    const delay = Math.min(READ_AGAIN.first * 2 ** (failures - 1), READ_AGAIN.last)
+    const timer = this.#options.clock.setTimeout(() => {
+      void this.#read(connection, id, true).catch(() => { /* counted, and tried again */ })
+    }, delay)
+    this.#unread.set(id, { error, failures, timer })
+    if (before === undefined) this.#options.log?.('an object could not be read', { uri: this.uri, id, error: error.message })
   }
 
   async #readOnce(connection: Connection, id: string, full: boolean): Promise<void> {
@@ -311,12 +369,22 @@ export class Host {
   }
 }
 
+/** Empty where the driver has none. Any other failure tells nothing about who answers. */
+const capabilitiesOf = async (connection: Connection): Promise<string> =>
+  await connection.connectGetCapabilities().catch((error: unknown) => {
+    if (isUnsupported(error)) return ''
+    throw error
+  })
+const uuidIn = (capabilities: string): string | undefined =>
+  (capabilities === '' ? undefined : textOf(childOf(parseXml(capabilities), 'host', 'uuid')).toLowerCase() || undefined)
+const uuidOf = async (connection: Connection): Promise<string | undefined> => uuidIn(await capabilitiesOf(connection))
+
 /** Another machine answers behind the URI. */
 export class HostChanged extends Error {
   override readonly name = 'HostChanged'
   readonly found: string | undefined
   constructor(uri: string, expected: string, found: string | undefined) {
-    super(`the host behind ${uri} is ${found ?? 'one without a UUID'}, not ${expected} as learnt before: nothing on it is touched. If the machine was replaced on purpose, annotate the Hypervisor with vireo.dev/accept-host=${found ?? ''}`)
+    super(`the host behind ${uri} is ${found ?? 'one without a UUID'}, not ${expected} as learnt before: nothing on it is touched. If the machine was replaced on purpose, annotate the Hypervisor with vireo.dev/accept-host=${found ?? ''} (and change its spec.hostUUID, where that is set)`)
     this.found = found
   }
 }

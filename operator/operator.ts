@@ -146,7 +146,9 @@ export class Operator {
     this.#mirrors.VirtualDomain.onChange(({ object }) => { if (dataOf(object).length > 0) this.#dataUsed = undefined })
     this.#namespaces.onChange(change => {
       const labels = (object: KubeObject | undefined): string => JSON.stringify(object?.metadata.labels)
-      if (change.type === 'updated' && labels(change.old) !== labels(change.object)) wake.namespace(change.object.metadata.name)
+      // A new namespace may be seen later than its first objects.
+      const labelled = change.type === 'added' ? change.source !== 'list' || this.synced : change.type === 'updated' && labels(change.old) !== labels(change.object)
+      if (labelled) wake.namespace(change.object.metadata.name)
     })
     reflect(namespaces, this.#namespaces)
     reflect(customResourceDefinitions, this.#definitions)

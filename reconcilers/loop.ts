@@ -78,6 +78,8 @@ export class Loop {
     for (let round = 0; round < ROUNDS; round++) {
       const inputs: Inputs = kind.gather(world, run.object)
       run.inputs = inputs
+      const unread = inputs.bound.host.unread(kind.observedId(inputs))
+      if (unread !== undefined) throw unread
       const plan: Plan = kind.plan(inputs)
       run.plan = plan
       if (plan.gone || paused || plan.actions.length === 0) return plan.standing
@@ -209,16 +211,16 @@ export class Loop {
     if (standing.reason === 'HostError') return await this.#hostError(kind, key, run, standing, false)
     // A flapping host must not mean a status write for each of its objects.
     const bound = run.object.status?.binding !== undefined
-    if (standing.reason === 'WaitingForHypervisor' && bound && run.object.metadata.deletionTimestamp === undefined) return { type: 'done' }
+    if (standing.reason === 'WaitingForHypervisor' && bound && run.object.metadata.deletionTimestamp === undefined) return again(refusal)
     const terminating = run.object.metadata.deletionTimestamp !== undefined
     if (terminating) {
       if (!bound && run.inputs === undefined && this.#neverTouched(run.object)) return await this.#gone(kind, run)
-      if (standing.reason === 'WaitingForHypervisor' || standing.reason === 'HypervisorUnreachable') {
+      if (standing.reason === 'WaitingForHypervisor' || standing.reason === 'HypervisorUnreachable' || standing.reason === 'HostChanged') {
         run.plan = { actions: [], pending: [], restartRequired: false, drift: [], standing, deletionBlocked: { reason: 'HypervisorUnreachable', message: `${standing.message} If the host is gone for good, annotate this object with ${annotations.release}=true: vireo then forgets it without touching the host.` } }
       }
     }
     await this.#write(kind, run, standing)
-    return refusal.requeueAfter === undefined ? { type: 'done' } : { type: 'requeueAfter', ms: refusal.requeueAfter }
+    return again(refusal)
   }
 
   /** Nothing was ever begun on a host for this object: there is nothing to take away. */
@@ -263,6 +265,8 @@ export class Loop {
     return { type: 'done' }
   }
 }
+
+const again = ({ requeueAfter }: Refusal): Result => (requeueAfter === undefined ? { type: 'done' } : { type: 'requeueAfter', ms: requeueAfter })
 
 /** The mirror told of an object that the API server no longer has so; its watch will tell. */
 class StaleMirror extends Error {

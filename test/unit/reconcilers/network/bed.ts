@@ -101,7 +101,7 @@ export interface WorldOptions { observed?: (ObservedNetwork | ObservedDomain)[];
 export function world({ observed = [], domains = [], policy = { hostInterfaces: ['br0'] }, state = 'Open', verified = true }: WorldOptions = {}): World {
   const mirror = new HostMirror()
   for (const object of observed) mirror.set(object)
-  const host = { state, since: 0, mirror, readSince: () => verified, use: () => { throw new Error('a plan makes no call') } } as unknown as Host
+  const host = { state, since: 0, mirror, readSince: () => verified, unread: () => undefined, use: () => { throw new Error('a plan makes no call') } } as unknown as Host
   const filled = <T extends KubeObject>(objects: T[]): Mirror<T> => {
     const held = new Mirror<T>()
     held.takeWriter().replace(objects, '5')
