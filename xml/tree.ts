@@ -36,7 +36,9 @@ function fromOrdered(node: Ordered, depth: number): XmlElement {
   let name = ''
   for (const key of Object.keys(node)) if (key !== ':@') { name = key; break }
   const children: XmlNode[] = []
-  for (const child of node[name] as Ordered[]) {
+  const content = node[name]
+  if (!Array.isArray(content)) throw new XmlError('not well-formed XML: an element without a name')
+  for (const child of content as Ordered[]) {
     const text = child['#text']
     if (text === undefined) children.push(fromOrdered(child, depth + 1))
     else if (typeof text === 'string' && text !== '') children.push(text)
@@ -59,7 +61,7 @@ export function parseXml(text: string): XmlElement {
   try {
     roots = parser.parse(text) as Ordered[]
   } catch (cause) {
-    throw new XmlError(`not well-formed XML: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+    throw new XmlError(`not well-formed XML: ${(cause instanceof Error ? cause.message : String(cause)).slice(0, 200)}`, { cause })
   }
   const elements = roots.filter(root => !('#text' in root))
   const root = elements[0]
@@ -74,7 +76,7 @@ export function parseFragment(text: string): XmlElement[] {
   if (text.trim() === '') return []
   const wrapped = `<fragment>${text}</fragment>`
   const verdict = XMLValidator.validate(wrapped)
-  if (verdict !== true) throw new XmlError(`not well-formed XML: ${verdict.err.msg} (line ${verdict.err.line})`)
+  if (verdict !== true) throw new XmlError(`not well-formed XML: ${verdict.err.msg.slice(0, 200)} (line ${verdict.err.line})`)
   const fragment = parseXml(wrapped)
   const stray = fragment.children.find(child => typeof child === 'string' && child.trim() !== '')
   if (stray !== undefined) throw new XmlError(`text outside of any element: ${JSON.stringify(String(stray).trim().slice(0, 40))}`)
