@@ -8,7 +8,7 @@ import { type ObservedDomain, type ObservedNetwork, type ObservedPool, diskFacts
 
 /** Parsed facts of a text that has not changed are not computed again. */
 function factsOf(before: ObservedDomain | undefined, inactive: string, live: string | undefined): Pick<ObservedDomain, 'disks' | 'interfaces'> {
-  if (before !== undefined && before.inactive === inactive && before.live === live) return before
+  if (before !== undefined && before.inactive === inactive && before.live === live) return { disks: before.disks, interfaces: before.interfaces }
   const documents = [inactive, ...(live !== undefined && live !== inactive ? [live] : [])].map(parseXml)
   return { disks: documents.flatMap(diskFacts), interfaces: documents.flatMap(interfaceFacts) }
 }
