@@ -38,7 +38,7 @@ const hypervisorOf = (object: HostObject): string | undefined =>
 function uuidsOf(world: World, kind: HostObjectKind, object: HostObject): string[] {
   if (kind === 'StorageVolume') return []
   const bound = object.status?.binding as { uuid?: string } | undefined
-  return [bound?.uuid ?? (object.spec as { uuid?: string }).uuid ?? computedUUID(world.installation, kind, object.metadata.namespace!, object.metadata.name)]
+  return [bound?.uuid ?? (object.spec as { uuid?: string }).uuid?.toLowerCase() ?? computedUUID(world.installation, kind, object.metadata.namespace!, object.metadata.name)]
 }
 
 /** Secrets and ConfigMaps an object names: `Secret/namespace/name`. */

@@ -82,7 +82,11 @@ export class Loop {
       if (unread !== undefined) throw unread
       const plan: Plan = kind.plan(inputs)
       run.plan = plan
-      if (plan.gone || paused || plan.actions.length === 0) return plan.standing
+      if (paused && !plan.gone && plan.actions.length > 0) return { reason: 'Updating', message: `Paused by the annotation ${annotations.paused}; left undone: ${plan.actions[0]!.reason}` }
+      if (plan.gone || plan.actions.length === 0) {
+        run.recorded.push(...plan.verbs ?? [])
+        return plan.standing
+      }
       const text = JSON.stringify(plan.actions.map(action => [action.type, action.reason]))
       if (!afresh) {
         const { host } = inputs.bound

@@ -5,10 +5,18 @@ import { formatBytes } from '../../crds/quantity.ts'
 import { type XmlElement, attributeOf, childOf, childrenOf, textOf } from '../../xml/tree.ts'
 import { computedMac } from '../identity.ts'
 import { type DomainInputs } from './plan.ts'
-import { powerStateName, reasonName } from './power.ts'
+import { powerStateName, reasonInForce, reasonName } from './power.ts'
 import { devicesOf } from './render.ts'
 
 const number = (element: XmlElement | undefined): number => Number(textOf(element).trim())
+
+/** Entries of the spec, and those that it no longer has while the guest still holds their device. */
+function entriesOf(entries: { name: string }[] | undefined, document: XmlElement, kind: 'disk' | 'interface'): { name: string }[] {
+  const prefix = alias(kind, '')
+  const names = new Set((entries ?? []).map(entry => entry.name))
+  const held = devicesOf(document, kind).map(device => attributeOf(childOf(device, 'alias'), 'name') ?? '').filter(name => name.startsWith(prefix)).map(name => ({ name: name.slice(prefix.length) }))
+  return [...entries ?? [], ...held.filter(entry => !names.has(entry.name))]
+}
 
 /** The live device of an entry: by our alias, else by target or MAC address. */
 function deviceOf(document: XmlElement, kind: 'disk' | 'interface' | 'graphics', name: string, other: (device: XmlElement) => boolean): XmlElement | undefined {
@@ -21,7 +29,7 @@ const isGlobal6 = (address: string): boolean => address.includes(':') && !/^(fe[
 
 function interfaces(inputs: DomainInputs, document: XmlElement): Record<string, unknown>[] {
   const { object, binding, observed } = inputs
-  return (object.spec.interfaces ?? []).flatMap(entry => {
+  return entriesOf(object.spec.interfaces, document, 'interface').flatMap((entry: { name: string; mac?: string }) => {
     const mac = (entry.mac ?? computedMac(binding.uuid!, entry.name)).toLowerCase()
     const device = deviceOf(document, 'interface', entry.name, nic => attributeOf(childOf(nic, 'mac'), 'address')?.toLowerCase() === mac)
     if (device === undefined) return []
@@ -41,7 +49,7 @@ function interfaces(inputs: DomainInputs, document: XmlElement): Record<string, 
 function disks(inputs: DomainInputs, document: XmlElement): Record<string, unknown>[] {
   const { object, bound } = inputs
   const wanted = inputs.rendered?.wanted
-  return (object.spec.disks ?? []).flatMap(entry => {
+  return entriesOf(object.spec.disks, document, 'disk').flatMap((entry: { name: string; target?: string }) => {
     const target = entry.target ?? attributeOf(childOf(devicesOf(wanted, 'disk').find(disk => attributeOf(childOf(disk, 'alias'), 'name') === alias('disk', entry.name)), 'target'), 'dev')
     const device = deviceOf(document, 'disk', entry.name, disk => target !== undefined && attributeOf(childOf(disk, 'target'), 'dev') === target)
     if (device === undefined) return []
@@ -88,7 +96,7 @@ export function describeDomain(inputs: DomainInputs): Record<string, unknown> {
   return {
     binding,
     powerState: powerStateName(observed.state),
-    powerStateReason: reasonName(observed.state, observed.reason),
+    powerStateReason: reasonName(observed.state, reasonInForce(observed, object.status)),
     id: observed.ref.id > 0 ? observed.ref.id : undefined,
     type: document.attributes.type,
     arch: attributeOf(childOf(document, 'os', 'type'), 'arch'),

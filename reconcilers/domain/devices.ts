@@ -1,12 +1,13 @@
 // Renders the devices of a domain: disks, interfaces, displays, serial ports and those a domain gets without being asked for.
 
+import { createHash } from 'node:crypto'
 import { alias } from '../../crds/names.ts'
 import { type DiskEntry, type GraphicsEntry, type InterfaceEntry, type SerialEntry } from '../../crds/virtualdomain.ts'
 import { overlay } from '../../xml/merge.ts'
-import { type XmlElement, attributeOf, childOf, childrenOf, el, parseFragment } from '../../xml/tree.ts'
+import { type XmlElement, attributeOf, childOf, childrenOf, el, elementsOf, parseFragment, serializeXml } from '../../xml/tree.ts'
 import { computedMac } from '../identity.ts'
 import { type Platform, type Rendering, isQemu } from './render.ts'
-import { domainRules } from './rules.ts'
+import { domainRules, isListed } from './rules.ts'
 
 /** Where a disk's bytes are. The format is our own record; the backing chain is always written out, so that nothing is probed. */
 export interface VolumeSource { type: 'file' | 'block'; path: string; format: string; backing: { type: 'file' | 'block'; path: string; format: string }[] }
@@ -114,6 +115,36 @@ function renderSerial(entry: SerialEntry, port: number): XmlElement {
 const withOverlay = (device: XmlElement, xml: string | undefined): XmlElement =>
   xml === undefined ? device : overlay(device, parseFragment(xml), { ...domainRules(), list: () => undefined })
 
+/** Ports of a PCI Express machine: libvirt itself leaves one free, and a device that comes later needs one of its own. */
+const PORTS = 16
+
+function hotplugPorts({ applied, foreign, driver }: Rendering, { machine }: Platform): XmlElement[] {
+  if (!isQemu(driver) || machine === undefined || !/q35|virt/.test(machine)) return []
+  const name = (n: number): string => `ua-controller-hotplug${n}`
+  // A domain that others made keeps the machine it has.
+  const had = childrenOf(childOf(applied, 'devices'), 'controller').some(controller => attributeOf(childOf(controller, 'alias'), 'name') === name(0))
+  if (!had && (foreign === true || applied !== undefined)) return []
+  return [
+    el('controller', { type: 'pci', index: 0, model: 'pcie-root' }),
+    ...Array.from({ length: PORTS }, (_, n) => el('controller', { type: 'pci', model: 'pcie-root-port' }, el('alias', { name: name(n) }))),
+  ]
+}
+
+/** Devices that only the overlay holds get an alias from their content, so that the host's own additions don't hide them from us. */
+export function nameOverlayDevices(document: XmlElement): XmlElement {
+  const taken = new Set<string>()
+  const named = (device: XmlElement): XmlElement => {
+    const root = device.name === 'controller' && device.attributes.type === 'pci' && device.attributes.index === '0'
+    if (!isListed(device.name) || ['graphics', 'console'].includes(device.name) || root || childOf(device, 'alias') !== undefined) return device
+    const hash = createHash('sha256').update(serializeXml(device)).digest('hex').slice(0, 8)
+    let name = `ua-xml-${device.name}-${hash}`
+    for (let n = 2; taken.has(name); n++) name = `ua-xml-${device.name}-${hash}-${n}`
+    taken.add(name)
+    return { ...device, children: [...device.children, el('alias', { name })] }
+  }
+  return { ...document, children: document.children.map(child => (typeof child === 'string' || child.name !== 'devices' ? child : { ...child, children: elementsOf(child).map(named) })) }
+}
+
 export function renderDevices(rendering: Rendering, platform: Platform): XmlElement[] {
   const { spec, driver } = rendering
   const qemu = isQemu(driver)
@@ -131,6 +162,7 @@ export function renderDevices(rendering: Rendering, platform: Platform): XmlElem
   const defaults = spec.defaultDevices ?? {}
   const serials = spec.serials ?? (qemu && defaults.serialConsole !== 'Disabled' ? [{ name: 'default', pty: {} }] : [])
   const devices = [
+    ...hotplugPorts(rendering, platform),
     ...disks,
     ...(spec.interfaces ?? []).map(entry => renderInterface(entry, rendering)),
     ...serials.map(renderSerial),

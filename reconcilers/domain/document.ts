@@ -1,7 +1,7 @@
 // The next document of a domain: what we rendered last, what is wanted and what the host holds, merged; and what differs.
 
 import { type Change, type Merged, merge3 } from '../../xml/merge.ts'
-import { type XmlElement, childOf, cloneXml, el, elementsOf, sameXml } from '../../xml/tree.ts'
+import { type XmlElement, childOf, childrenOf, cloneXml, el, elementsOf, sameXml } from '../../xml/tree.ts'
 import { type Owner, ownerOf, renderOwner } from '../identity.ts'
 import { withoutSecrets } from './render.ts'
 import { domainRules } from './rules.ts'
@@ -9,6 +9,10 @@ import { domainRules } from './rules.ts'
 // libvirt keeps one metadata element for each namespace: the record stands inside the mark of ownership.
 const OWNER = 'vireo:owner'
 const APPLIED = 'vireo:applied'
+const SPELLED = 'vireo:spelled'
+
+/** What the host made of values we gave it, by path: learnt by reading back right after a define, and kept beside the record. */
+export type Spelling = ReadonlyMap<string, { wanted: string; found: string }>
 
 /** The last document we rendered, as kept in the metadata. */
 export function appliedOf(document: XmlElement): XmlElement | undefined {
@@ -16,11 +20,16 @@ export function appliedOf(document: XmlElement): XmlElement | undefined {
   return kept === undefined ? undefined : elementsOf(kept)[0]
 }
 
+/** The host's spellings that are kept in the metadata. */
+export const spellingOf = (document: XmlElement): Spelling =>
+  new Map(childrenOf(childOf(document, 'metadata', OWNER), SPELLED).map(({ attributes: { path = '', wanted = '', found = '' } }) => [path, { wanted, found }]))
+
 /** Our metadata beside whatever else stands there. */
-function renderMetadata(found: XmlElement | undefined, owner: Owner, applied: XmlElement): XmlElement {
+function renderMetadata(found: XmlElement | undefined, owner: Owner, applied: XmlElement, spelling: Spelling): XmlElement {
   const others = found === undefined ? [] : elementsOf(found).filter(child => !child.name.startsWith('vireo:'))
   const mark = renderOwner(owner)
-  return el('metadata', {}, others, { ...mark, children: [el(APPLIED, {}, applied)] })
+  const spelled = [...spelling].map(([path, { wanted, found: text }]) => el(SPELLED, { path, wanted, found: text }))
+  return el('metadata', {}, others, { ...mark, children: [el(APPLIED, {}, applied), ...spelled] })
 }
 
 const withMetadata = (document: XmlElement, metadata: XmlElement): XmlElement => {
@@ -38,7 +47,8 @@ export interface DocumentInput {
   record: XmlElement
   owner: Owner
   found?: XmlElement
-  accepted?: ReadonlyMap<string, string>
+  /** Spellings learnt since, beside those kept in `found`. */
+  spelling?: Spelling
   /** Correct repairs drift; otherwise it stays and is listed. */
   correct: boolean
 }
@@ -51,25 +61,49 @@ export interface NextDocument {
   changes: Change[]
   /** Drift that stays. */
   drift: Change[]
+  /** Paths that were asked for since the last document; undefined: all. Below one, everything is. */
+  asked: (path: string) => boolean
 }
 
 /** Secrets never leave in a change. */
 const masked = (change: Change): Change => (/@passwd/.test(change.path) ? { ...change, found: change.found && '***', wanted: change.wanted && '***' } : change)
 
-export function nextDocument({ wanted, record, owner, found, accepted, correct }: DocumentInput): NextDocument {
-  const metadata = renderMetadata(found && childOf(found, 'metadata'), owner, record)
-  if (found === undefined) return { document: withMetadata(wanted, metadata), differs: true, changes: [], drift: [] }
+/** A value that the host spells otherwise, or does not keep: the same one as before, given for the same wish. */
+const isSpelled = (spelling: Spelling, { path, wanted = '', found = '' }: Change): boolean => {
+  const known = spelling.get(path)
+  return known !== undefined && known.wanted === wanted && known.found === found
+}
+
+export function nextDocument({ wanted, record, owner, found, spelling = new Map(), correct }: DocumentInput): NextDocument {
+  if (found === undefined) return { document: withMetadata(wanted, renderMetadata(undefined, owner, record, new Map())), differs: true, changes: [], drift: [], asked: () => true }
   const applied = appliedOf(found)
-  const rules = domainRules(accepted)
+  const kept = spellingOf(found)
+  const known: Spelling = new Map([...kept, ...spelling])
   // What differs between the last and the present rendering was asked for; any other difference came about on the host.
-  const asked = applied === undefined ? undefined : new Set(changesBetween(applied, record).map(change => change.path))
-  const stays = (change: Change): boolean => !correct && asked !== undefined && ![...asked].some(path => change.path === path || change.path.startsWith(`${path}/`) || change.path.startsWith(`${path}@`) || path.startsWith(`${change.path}/`))
-  const merged: Merged = merge3(withoutMetadata(found), wanted, applied, { ...rules, keep: change => stays(change) })
-  const document = withMetadata(merged.document, metadata)
+  const paths = applied === undefined ? undefined : changesBetween(applied, record).map(change => change.path)
+  // A password is in no record: it is always as the Secret says.
+  const asked = (path: string): boolean => paths === undefined || /@passwd/.test(path) || paths.some(other => path === other || [...'/@#'].some(mark => path.startsWith(`${other}${mark}`) || other.startsWith(`${path}${mark}`)))
+  const merged: Merged = merge3(withoutMetadata(found), wanted, applied, { ...domainRules(), keep: change => isSpelled(known, change) || (!correct && !asked(change.path)) })
+  const spelled = merged.kept.filter(change => isSpelled(known, change))
+  const document = withMetadata(merged.document, renderMetadata(childOf(found, 'metadata'), owner, record, new Map(spelled.map(({ path, wanted: text = '', found: was = '' }) => [path, { wanted: text, found: was }]))))
   const marked = ownerOf(found)
   const sameOwner = marked !== undefined && sameXml(renderOwner(marked), renderOwner(owner))
-  const sameRecord = applied !== undefined && sameXml(applied, record)
-  return { document, differs: merged.changes.length > 0 || !sameOwner || !sameRecord, changes: merged.changes.map(masked), drift: merged.kept.map(masked) }
+  const sameRecord = applied !== undefined && sameXml(applied, record) && spelled.every(change => isSpelled(kept, change))
+  return {
+    document,
+    differs: merged.changes.length > 0 || !sameOwner || !sameRecord,
+    changes: merged.changes.map(masked),
+    drift: merged.kept.filter(change => !spelled.includes(change)).map(masked),
+    asked,
+  }
+}
+
+/** What still differs right after a define is how the host spells it, or what it does not keep. Secrets are left out. */
+export function learnSpelling(input: DocumentInput): Spelling {
+  const { changes } = nextDocument({ ...input, correct: true })
+  return new Map(changes
+    .filter(change => change.kind !== 'remove' && !/passwd/.test(`${change.path}${change.wanted}${change.found}`))
+    .map(({ path, wanted = '', found = '' }) => [path, { wanted, found }]))
 }
 
 /** What differs between two renderings of ours. */

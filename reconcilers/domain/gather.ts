@@ -6,7 +6,7 @@ import { verbAnnotations } from '../../crds/names.ts'
 import { type StorageVolume } from '../../crds/storagevolume.ts'
 import { type VirtualDomain } from '../../crds/virtualdomain.ts'
 import { type ObservedDomain, type ObservedVolume } from '../../observed/objects.ts'
-import { XmlError, type XmlElement, childOf, parseFragment } from '../../xml/tree.ts'
+import { XmlError, type XmlElement, parseFragment } from '../../xml/tree.ts'
 import { overlay } from '../../xml/merge.ts'
 import { guestsOf, hostArch } from '../capabilities.ts'
 import { parsed } from '../documents.ts'
@@ -15,7 +15,7 @@ import { Refusal } from '../plan.ts'
 import { type Grant, checkDomain, checkHostInterface, checkRawXML } from '../policy.ts'
 import { type BoundHost, boundHost, requireReady, requireSameHost, resolve } from '../references.ts'
 import { type World, call } from '../world.ts'
-import { type VolumeSource, withoutAliases } from './devices.ts'
+import { type VolumeSource, nameOverlayDevices, withoutAliases } from './devices.ts'
 import { appliedOf, recordOf } from './document.ts'
 import { type DomainInputs, type DomainMemory } from './plan.ts'
 import { type Rendering, isQemu, renderDomain } from './render.ts'
@@ -28,7 +28,7 @@ interface Found { uuid: string; observed?: ObservedDomain; ownership: Ownership;
 function identify(world: World, object: VirtualDomain, bound: BoundHost, self: Owner, name: string): Found {
   const { mirror } = bound.host
   const { namespace, name: objectName } = object.metadata
-  const computed = object.status?.binding?.uuid ?? object.spec.uuid ?? computedUUID(world.installation, 'VirtualDomain', namespace!, objectName)
+  const computed = object.status?.binding?.uuid ?? object.spec.uuid?.toLowerCase() ?? computedUUID(world.installation, 'VirtualDomain', namespace!, objectName)
   const holder = mirror.domainByName(name)
   const observed = mirror.domain(computed) ?? (object.status?.binding === undefined ? holder : undefined)
   if (observed === undefined) {
@@ -168,6 +168,7 @@ function render(world: World, object: VirtualDomain, bound: BoundHost, identity:
     initrd: bootFile('initrd'),
     seed: seed.wanted?.path,
     applied: found && appliedOf(found),
+    foreign: found !== undefined && appliedOf(found) === undefined,
   }
   checkRaw(bound.grant, object)
   const full = withOverlay(renderDomain(rendering), object)
@@ -192,19 +193,20 @@ function withOverlay(document: XmlElement, object: VirtualDomain): XmlElement {
     const fragment = parseFragment(xml)
     for (const element of fragment) {
       if (['name', 'uuid'].includes(element.name)) throw new XmlError(`it may not set <${element.name}>: use spec.${element.name}`)
-      if (element.name === 'metadata' && childOf(element, 'vireo:owner') !== undefined) throw new XmlError('it may not touch vireo\'s own metadata')
+      if (element.name === 'metadata') throw new XmlError('it may not set <metadata>: vireo keeps its mark there, and leaves what others keep there as it is')
     }
-    return overlay(document, fragment, domainRules())
+    return nameOverlayDevices(overlay(document, fragment, domainRules()))
   } catch (error) {
     if (error instanceof XmlError) throw new Refusal('Invalid', `spec.xml: ${error.message}.`)
     throw error
   }
 }
 
-function newVerbs(object: VirtualDomain): DomainInputs['verbs'] {
+function newVerbs(object: VirtualDomain, { handled }: DomainMemory): DomainInputs['verbs'] {
   const verbs: DomainInputs['verbs'] = {}
   for (const [verb, annotation] of Object.entries(verbAnnotations) as [keyof DomainInputs['verbs'], string][]) {
     const token = object.metadata.annotations?.[annotation]
+    if (handled[verb] === token) continue
     if (token !== undefined && token !== '' && object.status?.actions?.find(action => action.name === verb)?.token !== token) verbs[verb] = token
   }
   return verbs
@@ -214,7 +216,7 @@ export interface GatherOptions { memory(uuid: string): DomainMemory; verifiedSee
 
 export function gatherDomain(world: World, object: VirtualDomain, { memory: memoryOf, verifiedSeeds, retainAll }: GatherOptions): DomainInputs {
   const { namespace, name: objectName, uid } = object.metadata
-  const hint = object.status?.binding?.uuid ?? object.spec.uuid ?? computedUUID(world.installation, 'VirtualDomain', namespace!, objectName)
+  const hint = object.status?.binding?.uuid ?? object.spec.uuid?.toLowerCase() ?? computedUUID(world.installation, 'VirtualDomain', namespace!, objectName)
   const bound = boundHost(world, object, hint)
   const name = object.status?.binding?.name ?? object.spec.name ?? libvirtName(bound.hypervisor.spec.nameFormat, namespace!, objectName)
   const owner: Owner = { installation: world.installation, cluster: world.cluster, namespace: namespace!, name: objectName, uid, released: false }
@@ -241,7 +243,7 @@ export function gatherDomain(world: World, object: VirtualDomain, { memory: memo
     rendered,
     seed,
     memory: memoryOf(uuid),
-    verbs: observeOnly ? {} : newVerbs(object),
+    verbs: observeOnly ? {} : newVerbs(object, memoryOf(uuid)),
     now: world.clock.now(),
     retainAll,
     leases: mac => world.leases(bound.name, mac),

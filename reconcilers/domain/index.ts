@@ -3,19 +3,21 @@
 import { virtualDomain, type VirtualDomain } from '../../crds/virtualdomain.ts'
 import { DomainState } from '../../drivers/driver.ts'
 import { isActive } from '../../observed/objects.ts'
+import { childOf, textOf } from '../../xml/tree.ts'
 import { idOf } from '../../observed/mirror.ts'
 import { type Kind } from '../kind.ts'
 import { keyOf } from '../world.ts'
 import { describeDomain } from './describe.ts'
-import { appliedOf, nextDocument } from './document.ts'
+import { appliedOf, learnSpelling } from './document.ts'
 import { gatherDomain } from './gather.ts'
+import { HOT_DEVICES } from './live.ts'
 import { performDomain } from './perform.ts'
-import { type DomainAction, type DomainInputs, type DomainMemory, planDomain } from './plan.ts'
-import { reasonName } from './power.ts'
+import { type DomainAction, type DomainInputs, type DomainMemory, planDomain, wasStopped } from './plan.ts'
+import { RESTARTING, isHealthyRun, reasonName } from './power.ts'
 import { devicesOf } from './render.ts'
 import { labelOf } from './rules.ts'
 
-const fresh = (): DomainMemory => ({ ends: 0, accepted: new Map(), detaching: new Set(), refusedLive: new Map() })
+const fresh = (): DomainMemory => ({ ends: 0, spelling: new Map(), detaching: new Map(), refusedLive: new Map(), handled: {}, adopted: [] })
 
 export interface DomainKindOptions {
   /** True while the CRD is being deleted: everything stays on the hosts. */
@@ -66,32 +68,45 @@ export function domainKind({ retainAll = () => false }: DomainKindOptions = {}):
     },
 
     detachFailed(uuid, alias) {
-      memories.get(uuid)?.detaching.delete(alias)
+      const asked = memories.get(uuid)?.detaching.get(alias)
+      if (asked !== undefined) asked.refused = true
     },
   }
 }
 
 /** Keeps the memory in step with what is observed: a new run of the guest, an end of its own, a device that went. */
-function notice({ observed, memory, found, now }: DomainInputs): void {
+function notice({ observed, memory, found, now, object, terminating, rendered }: DomainInputs): void {
   if (observed === undefined) return
   const id = isActive(observed) ? observed.ref.id : undefined
   if (id !== memory.id) {
     memory.id = id
     memory.detaching.clear()
     memory.refusedLive.clear()
+    memory.adopted = []
     memory.askedMemory = undefined
+    // A new run, by whomever it was started, was asked for nothing yet.
+    if (id !== undefined) Object.assign(memory, { stopping: undefined, recalled: undefined, restarting: undefined, rebootEnds: undefined })
   }
+  const crashed = observed.state === DomainState.Crashed
   if (isActive(observed)) {
-    memory.ended = undefined
-    if (memory.detaching.size > 0 && found?.live !== undefined) {
-      const present = new Set(['disk', 'interface'].flatMap(kind => devicesOf(found.live, kind).map(labelOf)))
-      for (const alias of memory.detaching) if (!present.has(alias)) memory.detaching.delete(alias)
+    if (!crashed) memory.ended = undefined
+    if (memory.stopping !== undefined && !memory.restarting && !terminating && object.spec.powerState !== 'Stopped' && object.status?.actions?.every(action => action.outcome !== RESTARTING) !== false) {
+      memory.stopping = undefined
+      memory.recalled = true
     }
-    return
+    if (memory.detaching.size > 0 && found?.live !== undefined) {
+      const present = new Set(HOT_DEVICES.flatMap(kind => devicesOf(found.live, kind).map(labelOf)))
+      for (const alias of memory.detaching.keys()) if (!present.has(alias)) memory.detaching.delete(alias)
+    }
+    // Once the balloon is where it was asked to be, another size is somebody else's doing.
+    const wanted = rendered && textOf(childOf(rendered.wanted, 'currentMemory'))
+    if (found?.live !== undefined && wanted === textOf(childOf(found.live, 'currentMemory'))) memory.askedMemory = undefined
+    if (!crashed) return
   }
   const reason = reasonName(observed.state, observed.reason)
-  if (memory.ended === undefined && memory.stopping === undefined && (reason === 'Shutdown' || reason === 'Crashed' || observed.state === DomainState.Crashed)) {
-    if (memory.started !== undefined && now - memory.started >= 600_000) memory.ends = 0
+  const byUs = memory.stopping !== undefined || memory.recalled === true || memory.rebootEnds === true || wasStopped(object)
+  if (memory.ended === undefined && !byUs && (reason === 'Shutdown' || reason === 'Crashed' || crashed)) {
+    if (isHealthyRun(memory, now)) memory.ends = 0
     memory.ended = now
     memory.ends++
   }
@@ -100,6 +115,5 @@ function notice({ observed, memory, found, now }: DomainInputs): void {
 /** What still differs right after a define is how the host spells it: no drift, now or later. */
 function learn({ rendered, owner, found, memory }: DomainInputs): void {
   if (rendered === undefined || found === undefined || appliedOf(found.inactive) === undefined) return
-  const { changes } = nextDocument({ ...rendered, owner, found: found.inactive, accepted: memory.accepted, correct: true })
-  for (const change of changes) if (change.found !== undefined && change.kind === 'set' && !/passwd/.test(change.path)) memory.accepted.set(change.path, change.found)
+  memory.spelling = learnSpelling({ ...rendered, owner, found: found.inactive, correct: true })
 }

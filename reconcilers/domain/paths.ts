@@ -25,9 +25,13 @@ const FIXED: [RegExp, string][] = [
   [/^devices\/serial\[ua-serial-default\]/, 'defaultDevices.serialConsole'],
   [/^devices\/memballoon/, 'defaultDevices.memballoon'],
   [/^devices\/disk\[ua-seed-cloudinit\]/, 'cloudInit'],
+  [/^devices\/controller\[ua-controller-hotplug/, 'os.machine'],
   [/^devices\/video/, 'video'],
   [/^devices\/tpm/, 'tpm'],
 ]
+
+/** The elements that say what the host does when a guest ends, in the order of virDomainLifecycle, with their fields. */
+export const LIFECYCLE = [['on_poweroff', 'lifecycle.onPoweroff'], ['on_reboot', 'lifecycle.onReboot'], ['on_crash', 'lifecycle.onCrash']] as const
 
 const LISTS: Record<string, string> = { disk: 'disks', interface: 'interfaces', graphics: 'graphics', serial: 'serials' }
 
@@ -51,8 +55,8 @@ export function specPath(path: string): string {
 
 /** True for what `live.ts` brings to a running guest, so that it is never staged. */
 export function isLive(path: string): boolean {
-  if (/^(title|description)(#|$)/.test(path)) return true
-  if (/^devices\/(disk|interface)\[[^\]]*\]$/.test(path)) return true
+  if (/^(title|description|on_poweroff|on_reboot|on_crash)(#|$)/.test(path)) return true
+  if (/^devices\/(disk|interface|rng|channel)\[[^\]]*\]$/.test(path)) return true
   if (/^devices\/interface\[[^\]]*\]\/(link|source)/.test(path)) return true
   return /^devices\/interface\[[^\]]*\]@type/.test(path)
 }

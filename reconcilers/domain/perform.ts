@@ -6,8 +6,8 @@ import { type Host } from '../../observed/host.ts'
 import { idOf } from '../../observed/mirror.ts'
 import { el, serializeXml } from '../../xml/tree.ts'
 import { isoImage } from './iso.ts'
-import { specPath } from './paths.ts'
-import { type DomainAction, type DomainInputs, type DomainMemory, STAGES_LIVE } from './plan.ts'
+import { type LiveAction } from './live.ts'
+import { type DomainAction, type DomainInputs, type DomainMemory, type RefusedLive, STAGES_LIVE } from './plan.ts'
 import { isHealthyRun } from './power.ts'
 import { type SeedAction } from './seed.ts'
 
@@ -15,39 +15,40 @@ const SHUTDOWN: Record<string, number> = { auto: ShutdownFlags.DEFAULT, acpi: Sh
 
 const UNDEFINE_ALL = UndefineFlags.MANAGED_SAVE | UndefineFlags.SNAPSHOTS_METADATA | UndefineFlags.CHECKPOINTS_METADATA | UndefineFlags.NVRAM
 
-const LIVE_ACTIONS = new Set(['MemorySet', 'VcpusSet', 'TitleSet', 'DescriptionSet', 'DeviceAttached', 'DeviceDetached', 'DeviceUpdated'])
+const LIVE_ACTIONS = new Set<string>(['MemorySet', 'VcpusSet', 'TitleSet', 'DescriptionSet', 'LifecycleSet', 'DeviceAttached', 'DeviceDetached', 'DeviceUpdated'] satisfies LiveAction['type'][])
+const isLiveAction = (action: DomainAction): action is LiveAction => LIVE_ACTIONS.has(action.type)
 
 /** `verifiedSeeds` learns of each seed that was written to the end. */
 export async function performDomain(action: DomainAction, inputs: DomainInputs, verifiedSeeds: Set<string>): Promise<void> {
   const { host } = inputs.bound
   const connection = host.use()
   const dom: DomainRef = inputs.observed?.ref ?? { name: inputs.binding.name!, uuid: inputs.binding.uuid!, id: -1 }
-  if (!LIVE_ACTIONS.has(action.type)) return await performOther(action, connection, dom, inputs, verifiedSeeds)
+  if (!isLiveAction(action)) return await performOther(action, connection, dom, inputs, verifiedSeeds)
   try {
-    await performLive(action, connection, dom, inputs.memory)
+    await performLive(action, connection, dom, inputs)
   } catch (error) {
-    if (!(error instanceof LibvirtError) || !STAGES_LIVE.has(error.code)) throw error
-    // This guest can't take it now: it is listed as staged, and a cold start brings it.
-    inputs.memory.refusedLive.set(action.reason, stagedPath(action))
+    const verdict = error instanceof LibvirtError ? refusal(action, error, inputs.now) : undefined
+    if (verdict === undefined) throw error
+    if (verdict !== 'asked') inputs.memory.refusedLive.set(action.reason, verdict)
   }
 }
 
-function stagedPath(action: DomainAction): string {
-  switch (action.type) {
-    case 'MemorySet': return 'memory'
-    case 'VcpusSet': return 'cpus'
-    case 'TitleSet': return 'title'
-    case 'DescriptionSet': return 'description'
-    case 'DeviceAttached': case 'DeviceUpdated': case 'DeviceDetached': {
-      const kind = /^<(\w+)/.exec(action.xml)?.[1] ?? 'device'
-      const label = /<alias name="([^"]+)"/.exec(action.xml)?.[1] ?? /<target dev="([^"]+)"/.exec(action.xml)?.[1] ?? ''
-      return specPath(`devices/${kind}[${label}]`)
-    }
-    default: return action.type
-  }
+/** A guest that holds its tray shut, or a CPU, may give in later. */
+const AGAIN = 60_000
+
+/** What a refused live change comes to: staged, tried again later, or (undefined) an error to show. */
+function refusal(action: LiveAction, { code, message }: LibvirtError, now: number): RefusedLive | 'asked' | undefined {
+  const staged: RefusedLive = { path: action.path, current: action.found, desired: action.expected, apply: 'ColdStart' }
+  if (STAGES_LIVE.has(code)) return staged
+  // libvirt has no code of its own for these.
+  if (action.type === 'DeviceAttached' && /No more available PCI/.test(message)) return staged
+  if (action.type === 'VcpusSet' && /unplug|device_del|timed out/.test(message)) return staged
+  if (action.type === 'DeviceUpdated' && action.removable && /tray|locked/.test(message)) return { ...staged, again: now + AGAIN }
+  // It stands in `detaching` and is asked for again when that is due.
+  return action.type === 'DeviceDetached' ? 'asked' : undefined
 }
 
-async function performLive(action: DomainAction, connection: Connection, dom: DomainRef, memory: DomainMemory): Promise<void> {
+async function performLive(action: LiveAction, connection: Connection, dom: DomainRef, { memory, now }: DomainInputs): Promise<void> {
   switch (action.type) {
     case 'MemorySet':
       await connection.domainSetMemoryFlags(dom, action.kib, Affect.LIVE)
@@ -56,13 +57,23 @@ async function performLive(action: DomainAction, connection: Connection, dom: Do
     case 'VcpusSet': return await connection.domainSetVcpusFlags(dom, action.count, Affect.LIVE)
     case 'TitleSet': return await connection.domainSetMetadata(dom, 1, action.text, null, null, Affect.LIVE)
     case 'DescriptionSet': return await connection.domainSetMetadata(dom, 0, action.text, null, null, Affect.LIVE)
+    case 'LifecycleSet':
+      await connection.domainSetLifecycleAction(dom, action.event, action.action, Affect.LIVE)
+      memory.rebootEnds = action.armed || (action.event === 1 ? undefined : memory.rebootEnds)
+      return
     case 'DeviceAttached': return await connection.domainAttachDeviceFlags(dom, action.xml, Affect.LIVE)
     case 'DeviceUpdated': return await connection.domainUpdateDeviceFlags(dom, action.xml, Affect.LIVE)
-    case 'DeviceDetached':
-      // The guest lets go later, with an event; until then the request is not repeated.
-      memory.detaching.add(action.alias)
-      return await connection.domainDetachDeviceFlags(dom, action.xml, Affect.LIVE)
-    default: throw new TypeError(`${action.type} is no live change`)
+    case 'DeviceDetached': {
+      // The guest lets go later, with an event; until then the request is not repeated. It may do so before the call returns.
+      const times = (memory.detaching.get(action.alias)?.times ?? 0) + 1
+      memory.detaching.set(action.alias, { asked: now, times, refused: false })
+      try {
+        await connection.domainDetachDeviceFlags(dom, action.xml, Affect.LIVE)
+      } catch (error) {
+        if (error instanceof LibvirtError && STAGES_LIVE.has(error.code)) memory.detaching.delete(action.alias)
+        throw error
+      }
+    }
   }
 }
 
@@ -70,22 +81,29 @@ async function performOther(action: DomainAction, connection: Connection, dom: D
   const { memory, now, object } = inputs
   switch (action.type) {
     case 'Defined':
+      await connection.domainDefineXMLFlags(action.xml, 0)
+      if (action.adopted !== undefined) memory.adopted = action.adopted
+      return
     case 'Released':
       await connection.domainDefineXMLFlags(action.xml, 0)
       return
     case 'AutostartSet': return await connection.domainSetAutostart(dom, action.enabled)
     case 'Started': {
       if (isHealthyRun(memory, now)) memory.ends = 0
-      Object.assign(memory, { started: now, ended: undefined, stopping: undefined, restarting: undefined })
+      Object.assign(memory, { started: now, ended: undefined, stopping: undefined, recalled: undefined, restarting: undefined, rebootEnds: undefined })
       await connection.domainCreateWithFlags(dom, action.paused ? CreateFlags.PAUSED : CreateFlags.NONE)
       return
     }
     case 'ShutdownRequested':
-      memory.stopping = now
-      if (action.restart) memory.restarting = true
-      return await connection.domainShutdownFlags(dom, SHUTDOWN[object.spec.shutdown?.mode ?? 'auto'] ?? ShutdownFlags.DEFAULT)
-    case 'PoweredOff': return await connection.domainDestroyFlags(dom, DestroyFlags.DEFAULT)
-    case 'Reset': return await connection.domainReset(dom)
+      await connection.domainShutdownFlags(dom, SHUTDOWN[object.spec.shutdown?.mode ?? 'auto'] ?? ShutdownFlags.DEFAULT)
+      return ending(action, memory, now)
+    case 'PoweredOff':
+      await connection.domainDestroyFlags(dom, DestroyFlags.DEFAULT)
+      return ending(action, memory, now)
+    case 'Reset':
+      await connection.domainReset(dom)
+      if (action.verb !== undefined) memory.handled.reset = action.verb.token
+      return
     case 'Resumed': return await connection.domainResume(dom)
     case 'Suspended': return await connection.domainSuspend(dom)
     case 'Undefined': return await undefine(connection, dom)
@@ -93,6 +111,13 @@ async function performOther(action: DomainAction, connection: Connection, dom: D
     case 'SeedRemoved': return await removeSeed(action, inputs.bound.host)
     default: throw new TypeError(`unknown action ${action.type}`)
   }
+}
+
+/** From now on the guest's end is not its own. */
+function ending({ restart, verb }: Extract<DomainAction, { type: 'ShutdownRequested' | 'PoweredOff' }>, memory: DomainMemory, now: number): void {
+  memory.stopping ??= now
+  if (restart) memory.restarting = true
+  if (verb !== undefined) memory.handled[verb.name] = verb.token
 }
 
 /** Gone is what was wanted; drivers that lack a flag are asked again without any. */

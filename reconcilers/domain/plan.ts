@@ -1,5 +1,6 @@
 // Plans a domain: config (the next document), live changes, power and the end. Pure: the same inputs give the same plan.
 
+import { DomainState } from '../../drivers/driver.ts'
 import { ErrorNumber } from '../../drivers/errors.ts'
 import { type ObservedDomain, isActive } from '../../observed/objects.ts'
 import { type XmlElement, childOf, serializeXml, textOf } from '../../xml/tree.ts'
@@ -7,10 +8,10 @@ import { type Owner, type Ownership } from '../identity.ts'
 import { type Inputs } from '../kind.ts'
 import { type Action, type PendingChange, type Plan, type Standing, isSettled, planOf } from '../plan.ts'
 import { type VirtualDomain } from '../../crds/virtualdomain.ts'
-import { appliedOf, nextDocument, released } from './document.ts'
-import { type LiveAction, liveActions, pendingChanges } from './live.ts'
-import { specPath } from './paths.ts'
-import { type PowerAction, type PowerMemory, type PowerPlan, powerPlan } from './power.ts'
+import { type NextDocument, type Spelling, appliedOf, nextDocument, released } from './document.ts'
+import { type LiveAction, liveActions, pendingChanges, shown, waits } from './live.ts'
+import { LIFECYCLE, specPath } from './paths.ts'
+import { OFF_BY_WISH, type PowerAction, type PowerMemory, type PowerPlan, RESTARTING, askToEnd, powerPlan, reasonInForce } from './power.ts'
 import { type SeedInput, type SeedAction, seedActions } from './seed.ts'
 import { cpusOf, memoryKiB } from './render.ts'
 
@@ -18,22 +19,31 @@ import { cpusOf, memoryKiB } from './render.ts'
 export interface LeasedAddress { ipaddr: string; prefix: number }
 
 export type DomainAction =
-  | (Action & { type: 'Defined'; xml: string; guarded: boolean })
+  | (Action & { type: 'Defined'; xml: string; guarded: boolean; adopted?: PendingChange[] })
   | (Action & { type: 'AutostartSet'; enabled: boolean })
   | (Action & { type: 'Undefined'; guarded: true })
   | (Action & { type: 'Released'; xml: string })
   | SeedAction | LiveAction | PowerAction
 
+/** A device that the guest was asked to let go of: when last, how often, and whether it refused. */
+export interface Detaching { asked: number; times: number; refused: boolean }
+/** A live change that this guest or its driver refused. `again`: when it is worth another try, ms; absent: a cold start brings it. */
+export interface RefusedLive extends PendingChange { again?: number }
+
 /** What the process remembers of a domain between two reconciles. */
 export interface DomainMemory extends PowerMemory {
-  /** Paths whose value the host spells otherwise than we do, learnt by reading back right after a define. */
-  accepted: Map<string, string>
-  /** Devices that the guest was asked to let go of. */
-  detaching: Set<string>
+  /** What the host made of values we gave it, learnt by reading back right after a define. */
+  spelling: Spelling
+  /** By alias. */
+  detaching: Map<string, Detaching>
   askedMemory?: number
-  /** Live changes that this guest or its driver refused: they wait for a cold start. By reason sentence. */
-  refusedLive: Map<string, string>
-  /** The running id that detaching, askedMemory and refusedLive belong to. */
+  /** By the reason sentence of the action. */
+  refusedLive: Map<string, RefusedLive>
+  /** What an adoption staged for a guest that ran already: it carries no record of what it was started with. */
+  adopted: PendingChange[]
+  /** Tokens of verbs that were acted on, until the status says so. */
+  handled: { restart?: string; reset?: string; 'power-off'?: string }
+  /** The running id that detaching, askedMemory, refusedLive and adopted belong to. */
   id?: number
 }
 
@@ -59,6 +69,7 @@ export interface DomainInputs extends Inputs<VirtualDomain> {
 
 /** Live changes that a host refuses with these codes are staged; any other refusal is an error to show. */
 export const STAGES_LIVE = new Set<number>([ErrorNumber.NO_SUPPORT, ErrorNumber.OPERATION_UNSUPPORTED, ErrorNumber.CONFIG_UNSUPPORTED, ErrorNumber.OPERATION_INVALID])
+
 
 const origin = (inputs: DomainInputs): string | undefined => inputs.object.status?.binding?.origin
 
@@ -96,10 +107,14 @@ function autostart({ object }: DomainInputs, now: boolean): DomainAction[] {
 }
 
 function powerOf(inputs: DomainInputs, state: Pick<ObservedDomain, 'state' | 'reason'> & { active: boolean }): PowerPlan {
-  const { object, memory, now, verbs, terminating, gracePeriod } = inputs
-  const { spec } = object
+  const { object, memory, now, verbs, terminating, gracePeriod, observed } = inputs
+  const { spec, status } = object
+  const begun = status?.actions?.find(action => action.name === 'restart' && action.outcome === RESTARTING)
   return powerPlan({
     ...state,
+    reason: reasonInForce(state, status),
+    restart: begun === undefined ? undefined : { token: begun.token, sameRun: observed !== undefined && status?.id === observed.ref.id },
+    wasStopped: wasStopped(object),
     wish: spec.powerState ?? 'Running',
     restartPolicy: spec.restartPolicy ?? 'Always',
     memory,
@@ -115,48 +130,130 @@ function powerOf(inputs: DomainInputs, state: Pick<ObservedDomain, 'state' | 're
 const corrects = ({ object }: DomainInputs): boolean => (object.spec.driftPolicy?.action ?? 'Correct') === 'Correct'
 const reports = ({ object }: DomainInputs): boolean => (object.spec.driftPolicy?.action ?? 'Correct') !== 'Ignore'
 
+/** True where the last look found the guest off because powerState said so. */
+export const wasStopped = ({ status }: VirtualDomain): boolean =>
+  status?.conditions?.some(condition => condition.type === 'Ready' && condition.message.startsWith(OFF_BY_WISH)) ?? false
+
+/** A guest that does not let go of a device is asked again ever more rarely, ms. */
+const DETACH_AGAIN = { first: 30_000, last: 300_000 }
+const detachDue = ({ asked, times }: Detaching): number => asked + Math.min(DETACH_AGAIN.first * 2 ** (times - 1), DETACH_AGAIN.last)
+
+const differences = (changes: NextDocument['changes']): string => [...new Set(changes.map(change => specPath(change.path)))].slice(0, 8).join(', ')
+
 function planExisting(inputs: DomainInputs, observed: ObservedDomain): Plan<DomainAction> {
-  const { rendered, owner, found, ownership, adoption, binding } = inputs
+  const { rendered, owner, found, ownership, adoption, binding, memory } = inputs
   const correct = corrects(inputs)
-  const next = nextDocument({ ...rendered!, owner, found: found!.inactive, accepted: inputs.memory.accepted, correct })
+  const next = nextDocument({ ...rendered!, owner, found: found!.inactive, spelling: memory.spelling, correct })
   const foreign = ownership === 'Foreign' || ownership === 'Remade'
-  if (foreign && adoption === 'IfUnchanged' && next.changes.length > 0) {
-    return planOf({ reason: 'Conflict', message: `Domain ${binding.name} on the host differs from the spec and adoptionPolicy is IfUnchanged; it differs in ${[...new Set(next.changes.map(change => specPath(change.path)))].slice(0, 8).join(', ')}. Write these into the spec as they are, or set adoptionPolicy: Always to have them corrected.` })
+  // A name for a device of the host's is no change of the device.
+  const altered = next.changes.filter(change => !change.path.endsWith('/alias'))
+  if (foreign && adoption === 'IfUnchanged' && altered.length > 0) {
+    return planOf({ reason: 'Conflict', message: `Domain ${binding.name} on the host differs from the spec and adoptionPolicy is IfUnchanged; it differs in ${differences(altered)}. Write these into the spec as they are, or set adoptionPolicy: Always to have them corrected.` })
   }
-  const actions: DomainAction[] = [...seedActions(inputs.seed)]
+  const config: DomainAction[] = []
   if (next.differs || !observed.persistent) {
-    const paths = [...new Set(next.changes.map(change => specPath(change.path)))]
-    const what = foreign ? `Adopted domain ${binding.name}.` : ownership === 'Rebuilt' ? `Took over domain ${binding.name} from a cluster that was rebuilt.` : !observed.persistent ? 'Made the transient domain persistent.' : paths.length === 0 ? 'Updated our record in the domain.' : `Redefined the domain: ${paths.slice(0, 8).join(', ')}.`
-    actions.push({ type: 'Defined', guarded: foreign || ownership === 'Rebuilt', xml: serializeXml(next.document), reason: what })
+    const what = foreign ? `Adopted domain ${binding.name}.` : ownership === 'Rebuilt' ? `Took over domain ${binding.name} from a cluster that was rebuilt.` : !observed.persistent ? 'Made the transient domain persistent.' : next.changes.length === 0 ? 'Updated our record in the domain.' : `Redefined the domain: ${differences(next.changes)}.`
+    const adopted = foreign && found!.live !== undefined ? altered.filter(change => waits(rendered!.wanted, change)).map(change => ({ path: specPath(change.path), current: shown(specPath(change.path), change.found), desired: shown(specPath(change.path), change.wanted), apply: 'ColdStart' as const })) : undefined
+    config.push({ type: 'Defined', guarded: foreign || ownership === 'Rebuilt', xml: serializeXml(next.document), reason: what, adopted })
   }
-  actions.push(...autostart(inputs, observed.autostart))
+  config.push(...autostart(inputs, observed.autostart))
   const active = isActive(observed)
-  const pending: PendingChange[] = []
-  if (active && found?.live !== undefined) {
-    const started = appliedOf(found.live)
-    const live = { live: found.live, wanted: rendered!.wanted, started }
-    for (const action of liveActions({ ...live, detaching: inputs.memory.detaching, askedMemory: inputs.memory.askedMemory })) {
-      const refused = inputs.memory.refusedLive.get(action.reason)
-      if (refused === undefined) actions.push(action)
-      else pending.push({ path: refused, apply: 'ColdStart' })
-    }
-    pending.push(...pendingChanges(found.live, rendered!.record, started))
-  }
-  const power = powerOf(inputs, { ...observed, active })
-  const drift = reports(inputs) ? [...next.drift.map(change => ({ path: specPath(change.path), expected: change.wanted, found: change.found })), ...power.drift] : []
+  const live = planLive(inputs, next, active)
+  const power = updated(powerOf(inputs, { ...observed, active }), inputs, live, observed)
+  const drift = reports(inputs) ? [...next.drift.map(change => ({ path: specPath(change.path), expected: change.wanted, found: change.found })), ...live.drift, ...power.drift] : []
   return planOf(standing(power, inputs), {
-    actions: [...actions, ...power.actions],
-    pending: unique(pending),
-    restartRequired: active && pending.some(change => !followsUnset(change.path, inputs)),
-    drift: [...new Map(drift.map(entry => [entry.path, entry])).values()],
-    verbs: power.verbs,
-    requeueAfter: power.requeueAfter,
+    // What is drift is told by the record: where drift stays, the record may say "done" only once it is.
+    actions: [...seedActions(inputs.seed), ...(correct ? [...config, ...live.actions] : [...live.actions, ...config]), ...power.actions],
+    pending: live.pending,
+    restartRequired: active && live.restartRequired,
+    drift: [...new Map(drift.map(entry => [entry.path, { ...entry, expected: brief(entry.expected), found: brief(entry.found) }])).values()],
+    verbs: [...unrecorded(inputs), ...power.verbs],
+    requeueAfter: soonest(power.requeueAfter, live.requeueAfter),
   })
 }
 
-function standing(power: PowerPlan, inputs: DomainInputs): Standing {
-  if (!isSettled(power.standing) || inputs.memory.detaching.size === 0) return power.standing
-  return { reason: 'Updating', message: `Waiting for the guest to let go of ${[...inputs.memory.detaching].map(alias => specPath(`devices/${alias.startsWith('ua-interface') ? 'interface' : 'disk'}[${alias}]`)).join(', ')}.` }
+/** Verbs that were acted on and of which the status does not tell yet. */
+const unrecorded = ({ memory, object }: DomainInputs): { name: string; token: string; outcome: string }[] =>
+  Object.entries(memory.handled)
+    .filter(([name, token]) => object.status?.actions?.find(action => action.name === name)?.token !== token)
+    .map(([name, token]) => ({ name, token, outcome: name === 'restart' && memory.restarting ? RESTARTING : 'Done' }))
+
+const brief = (value: string | undefined): string | undefined => (value === undefined ? undefined : value.startsWith('<') ? 'present' : value.slice(0, 200))
+const soonest = (...times: (number | undefined)[]): number | undefined => {
+  const known = times.filter(time => time !== undefined)
+  return known.length === 0 ? undefined : Math.max(0, Math.min(...known))
+}
+
+interface LivePlan { actions: LiveAction[]; pending: PendingChange[]; restartRequired: boolean; drift: { path: string; expected?: string; found?: string }[]; requeueAfter?: number }
+
+/** What the running guest takes now, what it has refused or cannot take, and what somebody else changed on it. */
+function planLive(inputs: DomainInputs, next: NextDocument, active: boolean): LivePlan {
+  const { rendered, found, memory, now, object } = inputs
+  const plan: LivePlan = { actions: [], pending: [], restartRequired: false, drift: [] }
+  if (!active || found?.live === undefined) return plan
+  const live = found.live
+  const started = appliedOf(live)
+  const due: (number | undefined)[] = []
+  const pending = unique([...pendingChanges(live, rendered!.record, started), ...memory.adopted])
+  const { updatePolicy, restartPolicy = 'Always' } = object.spec
+  // A guest that powers itself off looks the same then: only where that, too, would start it again.
+  const rebootEnds = pending.length > 0 && updatePolicy?.restart === 'OnGuestReboot' && restartPolicy === 'Always'
+  const detaching = (alias: string): boolean => {
+    const asked = memory.detaching.get(alias)
+    if (asked === undefined) return false
+    due.push(detachDue(asked) - now)
+    return detachDue(asked) > now
+  }
+  for (const action of liveActions({ live, wanted: rendered!.wanted, next: next.document, started, applied: appliedOf(found.inactive), detaching, askedMemory: memory.askedMemory, rebootEnds })) {
+    const refused = memory.refusedLive.get(action.reason)
+    if (refused !== undefined && (refused.again === undefined || refused.again > now)) {
+      const { again, ...change } = refused
+      pending.push(change)
+      due.push(again === undefined ? undefined : again - now)
+    } else if (corrects(inputs) || next.asked(documentPath(action)) || isOurs(action, object)) plan.actions.push(action)
+    else plan.drift.push({ path: action.path, expected: action.expected, found: action.found })
+  }
+  plan.pending = unique(pending)
+  plan.restartRequired = plan.pending.some(change => !followsUnset(change.path, inputs))
+  plan.requeueAfter = soonest(...due)
+  return plan
+}
+
+/** Where a live change stands in the document: to tell whether it was asked for. */
+function documentPath(action: LiveAction): string {
+  switch (action.type) {
+    case 'MemorySet': return 'currentMemory'
+    case 'VcpusSet': return 'vcpu'
+    case 'TitleSet': return 'title'
+    case 'DescriptionSet': return 'description'
+    case 'LifecycleSet': return LIFECYCLE[action.event]![0]
+    default: {
+      const kind = /^<(\w+)/.exec(action.xml)?.[1]
+      const label = /<alias name="([^"]+)"/.exec(action.xml)?.[1] ?? /<target dev="([^"]+)"/.exec(action.xml)?.[1] ?? ''
+      return `devices/${kind}[${label}]${action.type === 'DeviceUpdated' && kind === 'interface' ? (action.path.endsWith('.linkState') ? '/link' : '/source') : action.type === 'DeviceUpdated' && kind === 'disk' ? '/source' : ''}`
+    }
+  }
+}
+
+/** Changes that no field of the spec stands for, or whose value no record holds: nobody else's doing is repaired by them. */
+const isOurs = (action: LiveAction, { spec }: VirtualDomain): boolean =>
+  action.path === 'cloudInit' || action.path.endsWith('.passwordSecretRef') || (action.type === 'LifecycleSet' && (action.armed || (action.path === 'lifecycle.onReboot' && action.found === 'destroy' && spec.updatePolicy?.restart !== undefined)))
+
+/** Restarts a guest for what is staged, where updatePolicy says so. */
+function updated(power: PowerPlan, inputs: DomainInputs, live: LivePlan, observed: ObservedDomain): PowerPlan {
+  const { object, gracePeriod } = inputs
+  const wanted = object.spec.updatePolicy?.restart === 'WhenRequired' && live.restartRequired && live.actions.length === 0
+  if (!wanted || observed.state !== DomainState.Running || power.actions.length > 0 || power.standing.reason !== 'Available' || object.spec.powerState === 'Unmanaged') return power
+  return { ...askToEnd({ ...observed, gracePeriod }, `to restart it for ${live.pending.map(change => change.path).slice(0, 8).join(', ')}, as updatePolicy.restart: WhenRequired says`), verbs: power.verbs }
+}
+
+function standing(power: PowerPlan, { memory }: DomainInputs): Standing {
+  if (!isSettled(power.standing) || memory.detaching.size === 0) return power.standing
+  const devices = [...memory.detaching].map(([alias, { times, refused }]) => {
+    const kind = /^ua-([a-z]+)-/.exec(alias)?.[1] ?? 'disk'
+    return `${specPath(`devices/${kind}[${alias}]`)}${refused ? ' (it refused)' : ''}${times > 1 ? `, asked ${times} times` : ''}`
+  })
+  return { reason: 'Updating', message: `Waiting for the guest to let go of ${devices.join('; ')}. It is asked again; a cold start (annotation vireo.dev/restart) removes it for certain.` }
 }
 
 /** A maximum that nobody set follows its value: it is staged, but no restart is asked for it unless the value needs it. */

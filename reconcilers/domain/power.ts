@@ -28,12 +28,22 @@ export const powerStateName = (state: DomainState): 'Running' | 'Stopped' | 'Pau
   }
 }
 
+/** A daemon that was restarted no longer knows why a guest is off; what we saw before still holds. */
+export function reasonInForce(observed: { state: DomainState; reason: number }, seen: { powerState?: string; powerStateReason?: string } | undefined): number {
+  if (observed.state !== State.Shutoff || observed.reason !== 0 || seen?.powerState !== 'Stopped') return observed.reason
+  return Math.max(0, REASONS[State.Shutoff]!.indexOf(seen.powerStateReason ?? 'Unknown'))
+}
+
+export type VerbName = 'restart' | 'reset' | 'power-off'
+interface Verbs { restart?: string; reset?: string; 'power-off'?: string }
+/** `verb`: the token of the annotation that this action answers. */
+interface Asked { verb?: { name: VerbName; token: string } }
+
 export type PowerAction =
   | { type: 'Started'; reason: string; guarded: true; paused: boolean; ownEnd: boolean }
-  | { type: 'ShutdownRequested'; reason: string; restart?: boolean }
-  | { type: 'PoweredOff'; reason: string }
+  | { type: 'ShutdownRequested' | 'PoweredOff'; reason: string; restart?: boolean } & Asked
   | { type: 'Resumed' | 'Suspended'; reason: string }
-  | { type: 'Reset'; reason: string }
+  | { type: 'Reset'; reason: string } & Asked
 
 /** What the process remembers of a domain's comings and goings; a restart of the controller begins anew. */
 export interface PowerMemory {
@@ -45,8 +55,12 @@ export interface PowerMemory {
   ended?: number
   /** When the guest was asked to shut down, ms. */
   stopping?: number
+  /** It was asked to shut down, and then no longer meant to: an end that comes nevertheless is not its own. */
+  recalled?: boolean
   /** A restart was asked for: once it is off it is started, whatever restartPolicy says. */
   restarting?: boolean
+  /** Its next reboot was made its end: it is started anew then. */
+  rebootEnds?: boolean
 }
 
 export interface PowerInput {
@@ -62,7 +76,11 @@ export interface PowerInput {
   /** What is to happen to drift; a guest that somebody stopped or paused is drift. */
   correct: boolean
   /** Verbs with a new token. */
-  verbs: { restart?: string; reset?: string; 'power-off'?: string }
+  verbs: Verbs
+  /** The restart that the status says was begun: its token, and whether the guest is still the one that was asked to end. */
+  restart?: { token: string; sameRun: boolean }
+  /** The guest was off as powerState said when it was last looked at: a start is then no restart. */
+  wasStopped?: boolean
   terminating: boolean
 }
 
@@ -75,6 +93,8 @@ export interface PowerPlan {
 }
 
 const CRASH = { first: 10_000, last: 300_000, healthy: 600_000 }
+/** Recorded for a restart that was begun and not yet ended. */
+export const RESTARTING = 'Stopping'
 
 /** How long a guest that ended by itself waits before it is started again, ms. */
 export const restartDelay = (ends: number): number => (ends <= 1 ? 0 : Math.min(CRASH.first * 2 ** (ends - 2), CRASH.last))
@@ -86,46 +106,78 @@ const running = (message = 'The guest runs.'): Standing => ({ reason: 'Available
 const stopped = (message: string): Standing => ({ reason: 'Stopped', message })
 const start = (reason: string, { paused = false, ownEnd = false } = {}): PowerAction => ({ type: 'Started', reason, guarded: true, paused, ownEnd })
 
+const isRestarting = ({ memory, restart, active }: PowerInput): boolean => memory.restarting === true || (restart !== undefined && (!active || restart.sameRun))
+
 export function powerPlan(input: PowerInput): PowerPlan {
-  const { verbs, active, wish, terminating } = input
-  if (!terminating) {
-    const handled = verbPlan(input)
-    if (handled !== undefined) return handled
-    if (Object.keys(verbs).length > 0 && !active) {
-      const records = Object.entries(verbs).map(([name, token]) => ({ name, token: token!, outcome: 'Done' }))
-      const rest = powerPlan({ ...input, verbs: {} })
-      return { ...rest, verbs: [...records, ...rest.verbs] }
-    }
+  const { verbs, active, restart } = input
+  const next = activePlan(input)
+  // Only a running guest can be reset or cut off; one that is off is as it would be after that.
+  const idle = active ? [] : Object.entries(verbs).map(([name, token]) => ({ name, token: token as string, outcome: 'Done' }))
+  const over = restart !== undefined && (next.actions.some(action => action.type === 'Started') || (active && !restart.sameRun)) ? [{ name: 'restart', token: restart.token, outcome: 'Done' }] : []
+  return { ...next, verbs: [...over, ...idle, ...next.verbs] }
+}
+
+function activePlan(input: PowerInput): PowerPlan {
+  const { active, wish, terminating } = input
+  if (!terminating && active) {
+    const asked = verbPlan(input)
+    if (asked !== undefined) return asked
   }
-  if (terminating || wish === 'Stopped' || (input.memory.restarting && active)) return active ? stopping(input) : staysOff(input)
+  if (terminating || wish === 'Stopped') return active ? stopping(input) : staysOff(input)
+  if (isRestarting(input)) return active ? stopping(input) : whileOff(input)
   if (wish === 'Unmanaged') return plan(active ? running(`The guest is ${powerStateName(input.state).toLowerCase()}; its power is not managed (powerState: Unmanaged).`) : stopped('The guest is off; its power is not managed (powerState: Unmanaged).'))
   return active ? whileActive(input) : whileOff(input)
 }
 
 /** Verbs act on a running guest. */
-function verbPlan({ verbs, active }: PowerInput): PowerPlan | undefined {
-  if (!active) return undefined
-  const record = (name: 'restart' | 'reset' | 'power-off'): { name: string; token: string; outcome: string }[] => [{ name, token: verbs[name]!, outcome: 'Done' }]
-  if (verbs['power-off'] !== undefined) return plan({ reason: 'Stopping', message: 'Cutting the power, as asked by the annotation.' }, { actions: [{ type: 'PoweredOff', reason: 'Cut the power, as the annotation vireo.dev/power-off asks.' }], verbs: record('power-off') })
-  if (verbs.reset !== undefined) return plan(running('The guest was reset.'), { actions: [{ type: 'Reset', reason: 'Reset the guest, as the annotation vireo.dev/reset asks.' }], verbs: record('reset') })
-  if (verbs.restart !== undefined) return plan({ reason: 'Stopping', message: 'Restarting: the guest was asked to shut down.' }, { actions: [{ type: 'ShutdownRequested', reason: 'Asked the guest to shut down for the restart that the annotation vireo.dev/restart asks for.', restart: true }], verbs: record('restart') })
+function verbPlan(input: PowerInput): PowerPlan | undefined {
+  const { verbs } = input
+  const cut = verbs['power-off']
+  if (cut !== undefined) {
+    const verb = { name: 'power-off', token: cut } as const
+    return plan({ reason: 'Stopping', message: 'Cutting the power, as asked by the annotation.' }, { actions: [{ type: 'PoweredOff', reason: 'Cut the power, as the annotation vireo.dev/power-off asks.', verb }], verbs: [{ ...verb, outcome: 'Done' }] })
+  }
+  if (verbs.reset !== undefined) {
+    const verb = { name: 'reset', token: verbs.reset } as const
+    return plan(running('The guest was reset.'), { actions: [{ type: 'Reset', reason: 'Reset the guest, as the annotation vireo.dev/reset asks.', verb }], verbs: [{ ...verb, outcome: 'Done' }] })
+  }
+  if (verbs.restart !== undefined) {
+    const verb = { name: 'restart', token: verbs.restart } as const
+    return { ...askToEnd(input, 'for the restart that the annotation vireo.dev/restart asks for', verb), verbs: [{ ...verb, outcome: RESTARTING }] }
+  }
   return undefined
 }
 
-function stopping({ memory, now, gracePeriod, onTimeout, state, terminating }: PowerInput): PowerPlan {
+/** Asks the guest to end so that it is started anew; one that cannot hear is not asked. */
+export function askToEnd({ state, reason, gracePeriod }: Pick<PowerInput, 'state' | 'reason' | 'gracePeriod'>, why: string, verb?: Asked['verb']): PowerPlan {
+  const standing: Standing = { reason: 'Stopping', message: 'Restarting: the guest was asked to shut down.' }
+  if (state === State.Crashed || (state === State.Paused && !isPausedByWill(reason))) return plan(standing, { actions: [{ type: 'PoweredOff', restart: true, reason: `Cut the power ${why}: the guest (${powerStateName(state)}, ${reasonName(state, reason)}) cannot shut down.`, verb }] })
+  const resumed: PowerAction[] = state === State.Paused ? [{ type: 'Resumed', reason: 'Resumed the guest, so that it can shut down.' }] : []
+  return plan(standing, { actions: [...resumed, { type: 'ShutdownRequested', restart: true, reason: `Asked the guest to shut down ${why}.`, verb }], requeueAfter: gracePeriod })
+}
+
+const isPausedByWill = (reason: number): boolean => ['User', 'Unknown', 'StartingUp'].includes(reasonName(State.Paused, reason))
+
+function stopping(input: PowerInput): PowerPlan {
+  const { memory, now, gracePeriod, onTimeout, state, reason: why, terminating, wish } = input
   const reason = terminating ? 'Deleting' as const : 'Stopping' as const
-  if (state === State.Crashed) return plan({ reason, message: 'Removing the crashed guest.' }, { actions: [{ type: 'PoweredOff', reason: 'Cut the power of the crashed guest.' }] })
+  const restart = !terminating && wish !== 'Stopped' && isRestarting(input)
+  if (state === State.Crashed) return plan({ reason, message: 'Removing the crashed guest.' }, { actions: [{ type: 'PoweredOff', restart, reason: 'Cut the power of the crashed guest.' }] })
   if (memory.stopping === undefined) {
-    return plan({ reason, message: 'The guest was asked to shut down.' }, { actions: [{ type: 'ShutdownRequested', reason: `Asked the guest to shut down; it has ${gracePeriod / 1000} s.` }] })
+    const resumed: PowerAction[] = state === State.Paused && isPausedByWill(why) ? [{ type: 'Resumed', reason: 'Resumed the guest, so that it can shut down.' }] : []
+    return plan({ reason, message: 'The guest was asked to shut down.' }, { actions: [...resumed, { type: 'ShutdownRequested', restart, reason: `Asked the guest to shut down; it has ${gracePeriod / 1000} s.` }], requeueAfter: gracePeriod })
   }
   const left = memory.stopping + gracePeriod - now
   if (left > 0) return plan({ reason, message: `The guest was asked to shut down and has not yet; ${onTimeout === 'PowerOff' ? 'its power is cut when spec.shutdown.gracePeriod has passed' : 'vireo keeps waiting'}.` }, { requeueAfter: left })
   if (onTimeout === 'Wait') return plan({ reason, message: `The guest has not shut down within ${gracePeriod / 1000} s; waiting on, as spec.shutdown.onTimeout says. Annotate with vireo.dev/power-off to cut its power.` })
-  return plan({ reason, message: 'Cutting the power of the guest.' }, { actions: [{ type: 'PoweredOff', reason: `Cut the power: the guest did not shut down within ${gracePeriod / 1000} s.` }] })
+  return plan({ reason, message: 'Cutting the power of the guest.' }, { actions: [{ type: 'PoweredOff', restart, reason: `Cut the power: the guest did not shut down within ${gracePeriod / 1000} s.` }] })
 }
 
+/** Ready's message while a guest is off by wish; it also tells a later look that its end was not its own. */
+export const OFF_BY_WISH = 'The guest is off, as powerState says.'
+
 const staysOff = ({ reason }: PowerInput): PowerPlan =>
-  plan(stopped(reasonName(State.Shutoff, reason) === 'Saved' ? 'The guest is off; its saved state is kept.' : 'The guest is off, as powerState says.'))
+  plan(stopped(reasonName(State.Shutoff, reason) === 'Saved' ? `${OFF_BY_WISH} Its saved state is kept.` : OFF_BY_WISH))
 
 /** Somebody else's decision about a guest that is off or paused: never undone, said with what to do. */
 const HANDS_OFF: Record<string, string> = {
@@ -134,32 +186,41 @@ const HANDS_OFF: Record<string, string> = {
   FromSnapshot: 'The guest is off because it was reverted to a snapshot. Start it once with virsh start, or set powerState: Stopped.',
 }
 
+const crashLoop = (how: string, { ends }: PowerMemory): Standing =>
+  ({ reason: 'CrashLoop', message: `The guest ${how} ${ends} times without running for ${CRASH.healthy / 60_000} minutes; it is started again ${restartDelay(ends) / 1000} s after its last end. Look at its console, or set powerState: Stopped.` })
+
 function whileOff(input: PowerInput): PowerPlan {
-  const { reason, wish, restartPolicy, memory, now, correct } = input
+  const { reason, wish, restartPolicy, memory, now, correct, verbs, wasStopped } = input
   const paused = wish === 'Paused'
+  const settled = paused ? { reason: 'Paused' as const, message: 'The guest is paused, as powerState says.' } : running()
   const why = reasonName(State.Shutoff, reason)
   if (HANDS_OFF[why] !== undefined) return plan({ reason: 'Conflict', message: HANDS_OFF[why] })
-  if (memory.restarting) return plan(running(), { actions: [start('Started the guest again for the restart that was asked for.', { paused })] })
+  if (isRestarting(input)) return plan(settled, { actions: [start('Started the guest again for the restart that was asked for.', { paused })] })
+  if (memory.rebootEnds) return plan(settled, { actions: [start('Started the guest anew: its reboot became a cold start, as updatePolicy says.', { paused })] })
+  if (verbs.restart !== undefined) return plan(settled, { actions: [start('Started the guest, as the annotation vireo.dev/restart asks.', { paused })] })
   const failed = input.state === State.Crashed || why === 'Crashed'
   const ownEnd = failed || why === 'Shutdown'
-  if (ownEnd && memory.stopping === undefined) {
+  const byUs = memory.stopping !== undefined || memory.recalled === true || wasStopped === true
+  if (ownEnd && !byUs) {
     const how = failed ? 'crashed' : 'shut itself down'
     if (restartPolicy === 'Never' || (restartPolicy === 'OnFailure' && !failed)) return plan(stopped(`The guest ${how} and stays off, as restartPolicy: ${restartPolicy} says.`))
     const due = (memory.ended ?? now) + restartDelay(memory.ends)
-    if (due > now) return plan({ reason: 'CrashLoop', message: `The guest ${how} ${memory.ends} times without running for ${CRASH.healthy / 60_000} minutes; it is started again ${restartDelay(memory.ends) / 1000} s after its last end. Look at its console, or set powerState: Stopped.` }, { requeueAfter: due - now })
-    return plan(running(), { actions: [start(`Started the guest again after it ${how} (restartPolicy: ${restartPolicy}).`, { paused, ownEnd: true })] })
+    if (due > now) return plan(crashLoop(how, memory), { requeueAfter: due - now })
+    return plan(settled, { actions: [start(`Started the guest again after it ${how} (restartPolicy: ${restartPolicy}).`, { paused, ownEnd: true })] })
   }
-  if (why === 'Destroyed' && !correct && memory.stopping === undefined) {
+  if (why === 'Destroyed' && !correct && !byUs) {
     return plan(stopped('The guest was powered off on the host and is left so, as driftPolicy says.'), { drift: [{ path: 'powerState', expected: wish, found: 'Stopped' }] })
   }
-  return plan(paused ? { reason: 'Paused', message: 'The guest is paused, as powerState says.' } : running(), { actions: [start(why === 'Destroyed' ? 'Started the guest again: it was powered off on the host.' : 'Started the guest.', { paused })] })
+  return plan(settled, { actions: [start(why === 'Destroyed' && !byUs ? 'Started the guest again: it was powered off on the host.' : 'Started the guest.', { paused })] })
 }
 
 function whileActive(input: PowerInput): PowerPlan {
-  const { state, wish, restartPolicy } = input
+  const { state, wish, restartPolicy, memory, now } = input
   if (state === State.Crashed) {
     if (restartPolicy === 'Never') return plan({ reason: 'CrashLoop', message: 'The guest crashed and is kept as it is (restartPolicy: Never). Restart it with the annotation vireo.dev/restart.' })
-    return plan({ reason: 'Starting', message: 'Restarting the crashed guest.' }, { actions: [{ type: 'PoweredOff', reason: `Removed the crashed guest to start it again (restartPolicy: ${restartPolicy}).` }] })
+    const due = (memory.ended ?? now) + restartDelay(memory.ends)
+    if (due > now) return plan(crashLoop('crashed', memory), { requeueAfter: due - now })
+    return plan({ reason: 'Starting', message: 'Restarting the crashed guest.' }, { actions: [{ type: 'PoweredOff', restart: true, reason: `Removed the crashed guest to start it again (restartPolicy: ${restartPolicy}).` }] })
   }
   if (state === State.Shutdown) return plan({ reason: 'Stopping', message: 'The guest is shutting down.' })
   if (state === State.Paused) return whilePaused(input)

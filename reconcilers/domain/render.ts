@@ -27,6 +27,8 @@ export interface Rendering {
   seed?: string
   /** The document rendered last: targets chosen then are kept for life. */
   applied?: XmlElement
+  /** The domain stands on the host already and is not of our making. */
+  foreign?: boolean
 }
 
 export const isQemu = (driver: string): boolean => driver === 'QEMU'
@@ -118,12 +120,12 @@ export function renderDomain(rendering: Rendering): XmlElement {
   )
 }
 
-/** A copy without passwords: what is kept in the metadata and may be shown. */
+/** A copy without passwords: what is kept in the metadata and may be shown. That there is one is kept, so that it can be taken away. */
 export function withoutSecrets(document: XmlElement): XmlElement {
-  const { passwd: _passwd, passwdValidTo: _until, ...attributes } = document.attributes
+  const { passwd, ...attributes } = document.attributes
   return {
     name: document.name,
-    attributes: document.name === 'graphics' ? attributes : document.attributes,
+    attributes: document.name === 'graphics' && passwd !== undefined ? { ...attributes, passwd: '***' } : document.attributes,
     children: document.children.map(child => (typeof child === 'string' ? child : withoutSecrets(child))),
   }
 }

@@ -37,7 +37,8 @@ const target = (entry: XmlElement): string | undefined => attributeOf(childOf(en
 const mac = (entry: XmlElement): string | undefined => attributeOf(childOf(entry, 'mac'), 'address')
 const channelName = (entry: XmlElement): string | undefined => attributeOf(childOf(entry, 'target'), 'name')
 const port = (entry: XmlElement): string | undefined => attributeOf(childOf(entry, 'target'), 'port')
-const own = (...names: string[]) => (entry: XmlElement): string | undefined => names.map(name => entry.attributes[name] ?? '').join('/')
+/** The entry's own attributes; one that lacks any of them is told apart by its alias alone. */
+const own = (...names: string[]) => (entry: XmlElement): string | undefined => (names.every(name => entry.attributes[name] !== undefined) ? names.map(name => entry.attributes[name]).join('/') : undefined)
 const source = (entry: XmlElement): string | undefined => {
   const from = childOf(entry, 'source')
   return from === undefined ? undefined : serializeXml(from)
@@ -87,12 +88,13 @@ function sameMachine(found: string, wanted: string): boolean {
   return found === `pc-${wanted}` || found.startsWith(`${wanted}-`) || found.startsWith(`pc-${wanted}-`)
 }
 
-/** `accepted` holds what the host made of values we gave it: learnt from reading back right after a define. */
-export function domainRules(accepted: ReadonlyMap<string, string> = new Map()): MergeRules {
+/** Kinds of devices of which a domain may have several. */
+export const isListed = (name: string): boolean => name in DEVICES
+
+export function domainRules(): MergeRules {
   return {
     list: (path, name) => (path === 'devices' ? DEVICES[name] : LISTS[`${path}/${name}`]),
     equal: (path, found, wanted) => {
-      if (accepted.get(path) === found) return true
       if (path === 'os/type@machine') return sameMachine(found, wanted)
       if (/\/mac@address$/.test(path)) return found.toLowerCase() === wanted.toLowerCase()
       return false
