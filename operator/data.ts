@@ -16,7 +16,7 @@ export interface DataWatchOptions {
   clock: Clock
   log: Log
   /** `Secret/namespace/name` was read for the first time or changed. */
-  onChange(reference: string): void
+  onChange: (reference: string) => void
 }
 
 export class DataWatch implements DataSource {

@@ -16,12 +16,12 @@ export interface HostsOptions {
   log: Log
   relistInterval: number
   onCall?: OpenOptions['onCall']
-  onState(hypervisor: string, state: HostState): void
-  onObserved(hypervisor: string, change: ObservedChange): void
-  onEvent(hypervisor: string, event: DriverEvent): void
-  onLeases(hypervisor: string, macs: Set<string>): void
+  onState: (hypervisor: string, state: HostState) => void
+  onObserved: (hypervisor: string, change: ObservedChange) => void
+  onEvent: (hypervisor: string, event: DriverEvent) => void
+  onLeases: (hypervisor: string, macs: Set<string>) => void
   /** Pools whose content a StoragePool object answers for. */
-  refreshesPool(uuid: string): boolean
+  refreshesPool: (uuid: string) => boolean
 }
 
 interface Kept { host: Host; leases: LeaseWatch; settings: string }

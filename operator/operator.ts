@@ -54,6 +54,8 @@ export interface OperatorOptions {
 
 const CLUSTER_WIDE = ''
 
+const definitionOf = (kind: HostObjectKind): string => `${definitions.find(({ resource }) => resource.kind === kind)!.resource.plural}.${group}`
+
 export class Operator {
   readonly world: World
   readonly queue: WorkQueue
@@ -112,11 +114,12 @@ export class Operator {
     addIndexes(this.world)
     const wake = new Wake(this.world, this.queue)
     const wakeKey = (key: string): void => { this.queue.add(key) }
+    const retainAll = (kind: HostObjectKind) => (): boolean => this.#definitionTerminating(kind)
     const kinds = {
-      StoragePool: poolKind(),
-      StorageVolume: volumeKind({ wake: wakeKey, clock }),
-      VirtualNetwork: networkKind(),
-      VirtualDomain: domainKind({ retainAll: () => this.#crdTerminating('virtualdomains') }),
+      StoragePool: poolKind({ retainAll: retainAll('StoragePool') }),
+      StorageVolume: volumeKind({ wake: wakeKey, clock, retainAll: retainAll('StorageVolume') }),
+      VirtualNetwork: networkKind({ retainAll: retainAll('VirtualNetwork') }),
+      VirtualDomain: domainKind({ retainAll: retainAll('VirtualDomain') }),
     }
     const status = Object.fromEntries(definitions.map(({ resource }) => [resource.kind, new StatusWriter<any>({ client: this.#client, resource, mirror: this.#mirrors[resource.kind as KindName] })])) // oxlint-disable-line typescript/no-explicit-any -- one writer per kind
     this.#loop = new Loop({
@@ -126,6 +129,7 @@ export class Operator {
       status: status as Record<HostObjectKind, StatusWriter<any>>, // oxlint-disable-line typescript/no-explicit-any -- one writer per kind
       recorder: this.#recorder,
       log,
+      confirmDefinition: kind => this.#confirmDefinition(kind),
       onAction: (kind, action, outcome) => { operatorMetrics.acted(kind, action, outcome) },
     })
     this.#hypervisors = new Hypervisors({ world: this.world, hosts: this.hosts, client: this.#client, status: status.Hypervisor as StatusWriter<Hypervisor>, recorder: this.#recorder })
@@ -163,15 +167,23 @@ export class Operator {
     this.#data.keep(this.#dataUsed)
   }
 
-  #crdTerminating(plural: string): boolean {
-    return this.#definitions.get(undefined, `${plural}.${group}`)?.metadata.deletionTimestamp !== undefined
+  #definitionTerminating(kind: HostObjectKind): boolean {
+    return this.#definitions.get(undefined, definitionOf(kind))?.metadata.deletionTimestamp !== undefined
+  }
+
+  /** Puts the kind's definition into the mirror as it is now. */
+  async #confirmDefinition(kind: HostObjectKind): Promise<void> {
+    const name = definitionOf(kind)
+    const live = await this.#client.find<KubeObject>(customResourceDefinitions, undefined, name)
+    if (live !== undefined) this.#definitions.observeWrite(live)
+    else if (this.#definitions.get(undefined, name) !== undefined) throw new Error(`the CustomResourceDefinition ${name} is gone: nothing of its kind is destroyed`)
   }
 
   /** Fairness is by host: the name of the Hypervisor a key belongs to. */
   #groupOf(key: string): string {
     const { kind, namespace, name } = splitKey(key)
     if (kind === 'Hypervisor') return CLUSTER_WIDE
-    const object = this.#mirrors[kind].get(namespace, name) as HostObject | undefined
+    const object: HostObject | undefined = this.#mirrors[kind].get(namespace, name)
     return object === undefined ? CLUSTER_WIDE : hypervisorNameOf(this.world, object) ?? CLUSTER_WIDE
   }
 

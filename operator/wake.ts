@@ -4,8 +4,10 @@ import { type Change } from '../controller/mirror.ts'
 import { type WorkQueue } from '../controller/workqueue.ts'
 import { type HostState } from '../observed/host.ts'
 import { type ObservedChange } from '../observed/mirror.ts'
-import { type ObservedDomain, isActive } from '../observed/objects.ts'
-import { computedMac, computedUUID } from '../reconcilers/identity.ts'
+import { type ObservedDomain, type ObservedPool, type ObservedVolume, isActive } from '../observed/objects.ts'
+import { annotations } from '../crds/names.ts'
+import { type VirtualDomainSpec } from '../crds/virtualdomain.ts'
+import { computedMac, computedUUID, libvirtName } from '../reconcilers/identity.ts'
 import { UNREACHABLE_AFTER, hypervisorNameOf, referencesOf } from '../reconcilers/references.ts'
 import { type HostObject, type HostObjectKind, type KindName, type World, keyOf } from '../reconcilers/world.ts'
 
@@ -20,7 +22,7 @@ export function addIndexes(world: World): void {
     mirror.addIndex('refs', object => referencesOf(object).map(({ kind: to, ref }) => target(to, ref.namespace ?? object.metadata.namespace, ref.name)))
     mirror.addIndex('hypervisor', object => [hypervisorOf(object)].filter(name => name !== undefined))
     mirror.addIndex('uuid', object => uuidsOf(world, kind, object))
-    mirror.addIndex('name', object => [object.status?.binding?.name ?? (object.spec as { name?: string }).name ?? object.metadata.name])
+    mirror.addIndex('name', namesOf)
     mirror.addIndex('data', dataOf)
     mirror.addIndex('terminating', object => (object.metadata.deletionTimestamp === undefined ? [] : ['yes']))
   }
@@ -35,6 +37,12 @@ export function addIndexes(world: World): void {
 const hypervisorOf = (object: HostObject): string | undefined =>
   object.status?.binding?.hypervisor ?? (object.spec as { hypervisorRef?: { name: string } }).hypervisorRef?.name ?? ''
 
+/** The bound name, else each that it may get: which of them depends on the Hypervisor's nameFormat. */
+function namesOf({ metadata: { name, namespace }, spec, status }: HostObject): string[] {
+  const known = status?.binding?.name ?? (spec as { name?: string }).name
+  return known === undefined ? [name, libvirtName('NamespaceName', namespace!, name)] : [known]
+}
+
 function uuidsOf(world: World, kind: HostObjectKind, object: HostObject): string[] {
   if (kind === 'StorageVolume') return []
   const bound = object.status?.binding as { uuid?: string } | undefined
@@ -46,7 +54,7 @@ export function dataOf(object: HostObject): string[] {
   if (object.kind !== 'VirtualDomain') return []
   const { namespace } = object.metadata
   const names: string[] = []
-  const { graphics, cloudInit } = object.spec as import('../crds/virtualdomain.ts').VirtualDomainSpec
+  const { graphics, cloudInit } = object.spec as VirtualDomainSpec
   for (const display of graphics ?? []) {
     const ref = (display.vnc ?? display.spice)?.passwordSecretRef
     if (ref !== undefined) names.push(`Secret/${namespace}/${ref.name}`)
@@ -68,7 +76,7 @@ export class Wake {
   }
 
   #mirror(kind: HostObjectKind): { by(index: string, value: string): HostObject[]; list(): HostObject[] } {
-    return this.#world.mirrors[kind] as unknown as { by(index: string, value: string): HostObject[]; list(): HostObject[] }
+    return this.#world.mirrors[kind]
   }
   #add(object: HostObject | undefined): void {
     if (object !== undefined) this.#queue.add(keyOf(object))
@@ -95,8 +103,8 @@ export class Wake {
       return
     }
     this.#allBy('refs', target(kind, namespace, name))
-    // What this object refers to may be waiting to be deleted until nothing does.
-    for (const { kind: to, ref } of referencesOf(object)) {
+    // What this object refers to, or did, may be waiting to be deleted until nothing does.
+    for (const { kind: to, ref } of [...referencesOf(object), ...old === undefined ? [] : referencesOf(old)]) {
       const referred = this.#world.mirrors[to].get(ref.namespace ?? namespace, ref.name)
       if (referred?.metadata.deletionTimestamp !== undefined) this.#queue.add(keyOf(referred))
     }
@@ -131,19 +139,24 @@ export class Wake {
     const { object } = change
     this.#queue.add(target('Hypervisor', undefined, hypervisor), { priority: 'low' })
     const kind = ({ domain: 'VirtualDomain', network: 'VirtualNetwork', pool: 'StoragePool', volume: 'StorageVolume' } as const)[object.kind]
+    const before = change.type === 'set' ? change.before : undefined
+    const appeared = change.type === 'gone' || before === undefined
     if (object.kind === 'volume') {
       this.#allBy('name', object.ref.name, ['StorageVolume'])
-      this.#volumeUsers(object.path)
+      if (appeared || (before as ObservedVolume).capacity !== object.capacity) for (const volume of this.#mirror('StorageVolume').by('name', object.ref.name)) this.#referrers(volume)
+      // Volumes and pools waiting to be deleted look again when one that was above them changed.
+      this.#allBy('terminating', 'yes', ['StorageVolume', 'StoragePool'])
       return
     }
     this.#allBy('uuid', object.ref.uuid, [kind])
     this.#allBy('name', object.ref.name, [kind])
-    if (object.kind === 'domain') this.#domainSurroundings(change.type === 'set' ? (change.before as ObservedDomain | undefined) : undefined, object, change.type === 'gone')
+    // What lies in a pool can be seen only while it is active.
+    if (object.kind === 'pool' && (appeared || (before as ObservedPool).active !== object.active)) for (const pool of this.#mirror('StoragePool').by('uuid', object.ref.uuid)) this.#referrers(pool)
+    if (object.kind === 'domain') this.#domainSurroundings(before as ObservedDomain | undefined, object, change.type === 'gone')
   }
 
-  /** Volumes waiting to be deleted look again when what used them changed. */
-  #volumeUsers(_path: string): void {
-    this.#allBy('terminating', 'yes', ['StorageVolume', 'StoragePool'])
+  #referrers({ kind, metadata: { namespace, name } }: HostObject): void {
+    this.#allBy('refs', target(kind, namespace, name))
   }
 
   #domainSurroundings(before: ObservedDomain | undefined, domain: ObservedDomain, gone: boolean): void {
@@ -165,7 +178,9 @@ export class Wake {
 function concerns(old: HostObject, object: HostObject): boolean {
   const { metadata: a } = old
   const { metadata: b } = object
-  return a.uid !== b.uid || a.generation !== b.generation || a.deletionTimestamp !== b.deletionTimestamp || JSON.stringify(a.annotations) !== JSON.stringify(b.annotations) || (b.deletionTimestamp !== undefined && JSON.stringify(a.finalizers) !== JSON.stringify(b.finalizers))
+  // The intent is written by the reconcile that acts on it.
+  const asked = ({ annotations: { [annotations.intent]: _intent, ...others } = {} }: HostObject['metadata']): string => JSON.stringify(others)
+  return a.uid !== b.uid || a.generation !== b.generation || a.deletionTimestamp !== b.deletionTimestamp || asked(a) !== asked(b) || (b.deletionTimestamp !== undefined && JSON.stringify(a.finalizers) !== JSON.stringify(b.finalizers))
 }
 
 /** Readiness, binding, deletion and spec are what others look at. */

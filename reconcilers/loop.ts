@@ -3,7 +3,7 @@
 import { timestamp } from '../controller/timestamp.ts'
 import { type Client } from '../controller/client.ts'
 import { type Result } from '../controller/controller.ts'
-import { isConflict, isNotFound } from '../controller/errors.ts'
+import { isNotFound } from '../controller/errors.ts'
 import { type EventRecorder } from '../controller/events.ts'
 import { patchMetadata } from '../controller/finalizers.ts'
 import { type Log } from '../controller/log.ts'
@@ -21,14 +21,20 @@ export interface LoopOptions {
   kinds: Record<HostObjectKind, AnyKind>
   client: Client
   status: Record<HostObjectKind, Pick<StatusWriter<any>, 'write'>> // oxlint-disable-line typescript/no-explicit-any -- one writer per kind
-  recorder: EventRecorder
+  recorder: Pick<EventRecorder, 'event'>
   log: Log
+  /**
+   * Asks the API server itself whether the kind's definition is being deleted, before anything of the kind is destroyed: the
+   * plans made after it know, and then retain everything.
+   */
+  confirmDefinition(kind: HostObjectKind): Promise<void>
   onAction?: (kind: string, action: string, outcome: 'ok' | 'error') => void
   onError?: (kind: string) => void
 }
 
-/** A plan leads to the next one at most this often within one reconcile; what is then still not there comes with the next event. */
+/** A plan leads to the next one at most this often within one reconcile; the rest is for another (ms later), after others had their turn. */
 const ROUNDS = 8
+const NEXT_ROUNDS = 1_000
 /** The same refusal of the host so many times in a row is final until something changes. */
 const SAME_ANSWERS = 3
 
@@ -59,6 +65,16 @@ export class Loop {
     if (terminating && !object.metadata.finalizers?.includes(finalizer)) return { type: 'done' }
     if (terminating && object.metadata.annotations?.[annotations.release] === 'true') return await this.#release(kind, key, object)
     const run: Run = { object, guarded: false, recorded: [] }
+    try {
+      return await this.#attempt(kind, key, run)
+    } catch (error) {
+      // Whatever the mirror is behind by will come as a change, and wake this key.
+      if (error instanceof StaleMirror || isNotFound(error)) return { type: 'done' }
+      return { type: 'retry', error: error instanceof Error ? error : new Error(String(error)) }
+    }
+  }
+
+  async #attempt(kind: AnyKind, key: string, run: Run): Promise<Result> {
     try {
       const standing = await this.#drive(kind, key, run)
       this.#attempts.delete(key)
@@ -106,7 +122,9 @@ export class Loop {
       for (const action of plan.actions) await this.#perform(kind, run, action)
       await inputs.bound.host.refresh(kind.observedId(inputs))
     }
-    return run.plan?.standing ?? { reason: 'Updating', message: 'Still changing.' }
+    const left = run.plan!
+    run.plan = { ...left, requeueAfter: Math.min(left.requeueAfter ?? NEXT_ROUNDS, NEXT_ROUNDS) }
+    return isSettled(left.standing) ? { reason: 'Updating', message: 'Still changing.' } : left.standing
   }
 
   async #perform(kind: AnyKind, run: Run, action: Action): Promise<void> {
@@ -134,10 +152,14 @@ export class Loop {
     // A token that stood there before this controller started was answered by the first list.
     if (!known && run.object.status?.observedGeneration === run.object.metadata.generation) return
     const inputs: Inputs = kind.gather(this.#options.world, run.object)
+    run.inputs = inputs
     await inputs.bound.host.refresh(kind.observedId(inputs))
   }
 
-  /** Reads the object live, with its UID, before anything is created or destroyed: a stale mirror must not bring back the dead. */
+  /**
+   * Reads the object live, with its UID, before anything is created or destroyed: a stale mirror must not bring back the dead.
+   * Of what is being deleted every action takes something away, the shutdown of a guest included.
+   */
   async #guard(kind: AnyKind, run: Run, plan: Plan): Promise<void> {
     const { client } = this.#options
     const { object } = run
@@ -150,9 +172,13 @@ export class Loop {
       if (live === undefined) throw new StaleMirror()
       run.object = live
     } else {
-      if (!plan.actions.some(action => action.guarded)) return
-      const live = await client.find<HostObject>(kind.resource, namespace, name)
-      if (live?.metadata.uid !== uid || (live.metadata.deletionTimestamp !== undefined) !== run.inputs!.terminating) throw new StaleMirror()
+      const { terminating } = run.inputs!
+      if (!terminating && !plan.actions.some(action => action.guarded)) return
+      const [live] = await Promise.all([
+        client.find<HostObject>(kind.resource, namespace, name),
+        terminating ? this.#options.confirmDefinition(object.kind as HostObjectKind) : undefined,
+      ])
+      if (live?.metadata.uid !== uid || (live.metadata.deletionTimestamp !== undefined) !== terminating) throw new StaleMirror()
       run.object = live
     }
     kind.mirror(this.#options.world).observeWrite(run.object)
@@ -169,7 +195,7 @@ export class Loop {
     return run.plan?.requeueAfter === undefined ? { type: 'done' } : { type: 'requeueAfter', ms: run.plan.requeueAfter }
   }
 
-  async #write(kind: AnyKind, run: Run, standing: Standing): Promise<void> {
+  async #write(kind: AnyKind, run: Run, standing: Standing, { told = false }: { told?: boolean } = {}): Promise<void> {
     const { world, status, recorder } = this.#options
     const { object, inputs, plan } = run
     const previous = object.status as Record<string, unknown> | undefined
@@ -183,17 +209,17 @@ export class Loop {
     const { conditions: _conditions, pendingChanges: _pending, drift: _drift, ...kept } = previous ?? {}
     const own = inputs === undefined ? kept : { binding: object.status?.binding, ...kind.describe(inputs) }
     const before = object.status?.conditions?.find((condition: { type: string }) => condition.type === 'Ready')
-    if (!isSettled(standing) && (before?.reason !== standing.reason || before?.message !== standing.message)) {
-      recorder.event(object, REPORTED_AS_NORMAL.has(standing.reason) ? 'Normal' : 'Warning', standing.reason, standing.message)
+    const normal = REPORTED_AS_NORMAL.has(standing.reason)
+    // While objects wait for each other their sentences change as the others get on: the first one is news, the condition has the rest.
+    if (!told && !isSettled(standing) && (before?.reason !== standing.reason || (!normal && before.message !== standing.message))) {
+      recorder.event(object, normal ? 'Normal' : 'Warning', standing.reason, standing.message)
     }
     const written = await status[object.kind as HostObjectKind].write(object, { ...own, ...common, ...(actions.length > 0 ? { actions } : {}) })
     if (written === undefined) throw new StaleMirror()
   }
 
-  /** The one place where errors become conditions and a way to go on. */
+  /** The one place where errors of hosts become conditions and a way to go on; those of the API server are thrown on. */
   async #failed(kind: AnyKind, key: string, run: Run, error: unknown): Promise<Result> {
-    if (error instanceof StaleMirror || isConflict(error)) return { type: 'requeueAfter', ms: 50 }
-    if (isNotFound(error)) return { type: 'done' }
     if (error instanceof Refusal) return await this.#refused(kind, key, run, error)
     if (isUnknown(error)) {
       // The host's own state tells when to go on; its objects are written only when it stays away.
@@ -207,7 +233,7 @@ export class Loop {
         : `The host refused: ${error.message}`
       return await this.#hostError(kind, key, run, { reason: unsupported ? 'Unsupported' : 'HostError', message }, unsupported)
     }
-    return { type: 'retry', error: error instanceof Error ? error : new Error(String(error)) }
+    throw error
   }
 
   async #refused(kind: AnyKind, key: string, run: Run, refusal: Refusal): Promise<Result> {
@@ -251,7 +277,8 @@ export class Loop {
     const attempts = { message: standing.message, count: same ? before.count + 1 : 1, generation }
     this.#attempts.set(key, attempts)
     const stalled = final || attempts.count >= SAME_ANSWERS
-    await this.#write(kind, run, stalled ? standing : { reason: 'Updating', message: `${standing.message} Trying again (${attempts.count}).` })
+    this.#options.recorder.event(run.object, 'Warning', standing.reason, standing.message)
+    await this.#write(kind, run, stalled ? standing : { reason: 'Updating', message: `${standing.message} Trying again (${attempts.count}).` }, { told: true })
     return final ? { type: 'done' } : { type: 'retry', error: new Error(standing.message) }
   }
 
@@ -283,5 +310,5 @@ function mergeVerbs(before: { name: string; token: string; time: string; outcome
   const time = timestamp(now)
   const byName = new Map((before ?? []).map(record => [record.name, record]))
   for (const verb of handled) byName.set(verb.name, { ...verb, time })
-  return [...byName.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
+  return [...byName.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1))
 }

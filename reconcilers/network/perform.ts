@@ -13,7 +13,7 @@ export async function performNetwork(action: NetworkAction, inputs: NetworkInput
       // The loop reads the network after every action; that read is the answer.
       return
     case 'Defined':
-      await connection.networkDefineXML(action.xml).catch(clash(inputs))
+      await oneByOne(inputs, async () => { await connection.networkDefineXML(action.xml).catch(clash(inputs)) })
       return
     case 'Released':
       await connection.networkDefineXML(action.xml)
@@ -40,6 +40,25 @@ export async function performNetwork(action: NetworkAction, inputs: NetworkInput
       return
     case 'Undefined':
       await connection.networkUndefine(ref).catch((error: unknown) => { if (!isAbsent(error)) throw error })
+  }
+}
+
+/** The last define of each host, by its UUID. */
+const defining = new Map<string, Promise<void>>()
+
+/** libvirt chooses a free bridge name without a lock: of two networks that are defined at once one gets the other's, and never starts. */
+async function oneByOne({ bound: { name, host } }: NetworkInputs, define: () => Promise<void>): Promise<void> {
+  const key = host.facts?.hostUUID ?? name
+  const before = defining.get(key)
+  const mine = (async () => {
+    await before?.catch(() => undefined)
+    await define()
+  })()
+  defining.set(key, mine)
+  try {
+    await mine
+  } finally {
+    if (defining.get(key) === mine) defining.delete(key)
   }
 }
 

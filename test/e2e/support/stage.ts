@@ -51,12 +51,12 @@ export class Stage implements AsyncDisposable {
 
   /**
    * Starts the controller. In its own view /run/libvirt is the private host's, so that the samples' qemu:///system leads there.
-   * `env` reaches the process.
+   * `env` reaches the process; `kubeconfig` replaces that of the service account.
    */
-  async startController(env: Record<string, string> = {}): Promise<void> {
+  async startController(env: Record<string, string> = {}, kubeconfig = this.#kubeconfig): Promise<void> {
     const command = ['mount -t tmpfs tmpfs /run', 'mkdir /run/libvirt', `mount --bind ${dirname(this.host.socket)} /run/libvirt`, 'exec "$@"'].join(' && ')
     const child = spawn('unshare', ['--mount', '--propagation', 'private', 'setpriv', '--pdeathsig', 'KILL', '--', 'sh', '-c', command, 'sh',
-      process.execPath, join(checkout, 'cli/vireo.ts'), 'controller', '--kubeconfig', this.#kubeconfig, '--health-address', '127.0.0.1:0', '--no-leader-election', '--log-level', 'debug'],
+      process.execPath, join(checkout, 'cli/vireo.ts'), 'controller', '--kubeconfig', kubeconfig, '--health-address', '127.0.0.1:0', '--no-leader-election', '--log-level', 'debug'],
     { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...env } })
     this.#controller = child
     child.stderr.setEncoding('utf8')
@@ -68,6 +68,10 @@ export class Stage implements AsyncDisposable {
     await until('the controller is ready', async () => this.#healthPort !== 0 && (await fetch(`http://127.0.0.1:${this.#healthPort}/readyz`)).ok)
   }
 
+  /** The kubeconfig that the controller uses. */
+  get kubeconfig(): string { return this.#kubeconfig }
+  /** A folder of this stage's own, removed at its end. */
+  get folder(): string { return this.#dir }
   get controllerLog(): string { return this.#log }
   get controllerPid(): number | undefined { return this.#controller?.pid }
 
