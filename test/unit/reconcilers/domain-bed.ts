@@ -125,7 +125,7 @@ export class Bed {
       const inputs = this.kind.gather(this.world, this.object)
       const plan = this.kind.plan(inputs)
       if (plan.actions.length === 0) {
-        this.object = { ...this.object, status: { ...this.object.status, ...ready, binding: inputs.binding } as VirtualDomain['status'] }
+        this.object = { ...this.object, status: { ...this.object.status, ...ready, binding: inputs.binding } }
         return done
       }
       for (const action of plan.actions) this.#perform(action)
