@@ -1,0 +1,469 @@
+// The observed side of one hypervisor, against a connection whose answers the test holds in its hands.
+import { describe, expect, onTestFinished, test } from 'vitest'
+import type { Connection, DomainRef, DriverEvent } from '../../../drivers/driver.ts'
+import { CallTimeout, ConnectionLost, ErrorNumber, LibvirtError } from '../../../drivers/errors.ts'
+import { Host, type HostState } from '../../../observed/host.ts'
+import { idOf } from '../../../observed/mirror.ts'
+import { FakeClock, settle } from '../../support/fakeclock.ts'
+
+const HOST = '4c4c4544-0000-4000-8000-000000000007'
+const OTHER = '4c4c4544-0000-4000-8000-000000000008'
+const A = '11111111-0000-5000-8000-000000000001'
+const B = '11111111-0000-5000-8000-000000000002'
+
+const refusal = (code: number, message: string): LibvirtError => new LibvirtError({ code, domain: 10, level: 2, message, procedure: 'scripted' })
+const absent = (): LibvirtError => refusal(ErrorNumber.NO_DOMAIN, 'Domain not found')
+const ref = (uuid: string): DomainRef => ({ name: uuid === A ? 'a' : 'b', uuid, id: -1 })
+const lifecycle = (uuid: string, event = 4): DriverEvent => ({ type: 'domain', name: 'lifecycle', dom: ref(uuid), event, detail: 0 })
+
+/** A machine: what is defined on it, and how its daemon answers. */
+class Machine {
+  uuid = HOST
+  /** Title by UUID. */
+  readonly domains = new Map<string, string>([[A, 'one']])
+  /** UUIDs that a list leaves out although they are there. */
+  readonly omitted = new Set<string>()
+  /** What describing a domain fails with. */
+  readonly broken = new Map<string, Error>()
+  /** Held before it is answered; the test lets it go. */
+  gate: Promise<void> | undefined
+  listGate: Promise<void> | undefined
+  down = false
+  capabilitiesFail: Error | undefined
+  readonly reads: string[] = []
+  readonly calls: string[] = []
+  readonly connections: Scripted[] = []
+
+  open = async (): Promise<Connection> => {
+    await settle()
+    if (this.down) throw new ConnectionLost('the host cannot be reached: connection refused')
+    const connection = new Scripted(this)
+    this.connections.push(connection)
+    return connection as unknown as Connection
+  }
+  get latest(): Scripted { return this.connections.at(-1)! }
+}
+
+/** The few methods that Host calls. */
+class Scripted {
+  readonly #machine: Machine
+  readonly #ended = Promise.withResolvers<Error>()
+  #over: Error | undefined
+  handler: ((event: DriverEvent) => void) | undefined
+  constructor(machine: Machine) { this.#machine = machine }
+
+  get closed(): Promise<Error> { return this.#ended.promise }
+  get isOver(): boolean { return this.#over !== undefined }
+  breakDown(reason = new ConnectionLost('the host gave no sign of life')): void {
+    this.#over ??= reason
+    this.#ended.resolve(reason)
+  }
+  async close(): Promise<void> { this.breakDown(new ConnectionLost('it was closed on this side')) }
+
+  async #answer<T>(call: string, value: () => T, gate = this.#machine.gate): Promise<T> {
+    this.#machine.calls.push(call)
+    if (this.#over) throw this.#over
+    if (gate !== undefined) await Promise.race([gate, this.#ended.promise])
+    if (this.#over) throw this.#over
+    return value()
+  }
+  #title(uuid: string): string {
+    const broken = this.#machine.broken.get(uuid)
+    if (broken !== undefined) throw broken
+    const title = this.#machine.domains.get(uuid)
+    if (title === undefined) throw absent()
+    return title
+  }
+
+  onEvent(handler: (event: DriverEvent) => void): void { this.handler = handler }
+  eventsRegister = async (): Promise<Set<string>> => await this.#answer('eventsRegister', () => new Set(['domain', 'network', 'pool']))
+  connectGetType = async (): Promise<string> => await this.#answer('connectGetType', () => 'QEMU', undefined)
+  connectGetHostname = async (): Promise<string> => await this.#answer('connectGetHostname', () => 'kvm7', undefined)
+  connectGetLibVersion = async (): Promise<number> => await this.#answer('connectGetLibVersion', () => 9_000_000, undefined)
+  connectGetVersion = async (): Promise<number> => await this.#answer('connectGetVersion', () => 7_002_009, undefined)
+  nodeGetInfo = async (): Promise<object> => await this.#answer('nodeGetInfo', () => ({ cpus: 2, memory: 1024 }), undefined)
+  connectGetCapabilities = async (): Promise<string> => await this.#answer('connectGetCapabilities', () => {
+    if (this.#machine.capabilitiesFail) throw this.#machine.capabilitiesFail
+    return `<capabilities><host><uuid>${this.#machine.uuid}</uuid></host></capabilities>`
+  }, undefined)
+  connectListAllDomains = async (): Promise<DomainRef[]> => {
+    const listed = [...this.#machine.domains.keys()].filter(uuid => !this.#machine.omitted.has(uuid)).map(ref)
+    return await this.#answer('connectListAllDomains', () => listed, this.#machine.listGate)
+  }
+  connectListAllNetworks = async (): Promise<never[]> => await this.#answer('connectListAllNetworks', () => [], undefined)
+  connectListAllStoragePools = async (): Promise<never[]> => await this.#answer('connectListAllStoragePools', () => [], undefined)
+  domainGetState = async (dom: DomainRef): Promise<object> => {
+    this.#machine.reads.push(dom.uuid)
+    return await this.#answer('domainGetState', () => { this.#title(dom.uuid); return { state: 5, reason: 0 } })
+  }
+  domainGetXMLDesc = async (dom: DomainRef): Promise<string> => {
+    const now = this.#machine.domains.get(dom.uuid)
+    return await this.#answer('domainGetXMLDesc', () => { this.#title(dom.uuid); return `<domain><name>${dom.uuid}</name><title>${now}</title><devices/></domain>` })
+  }
+  domainGetAutostart = async (): Promise<boolean> => await this.#answer('domainGetAutostart', () => false)
+  domainIsPersistent = async (): Promise<boolean> => await this.#answer('domainIsPersistent', () => true)
+}
+
+const title = (host: Host, uuid: string): string | undefined => /<title>(.*)<\/title>/.exec(host.mirror.domain(uuid)?.inactive ?? '')?.[1]
+
+function start(machine: Machine, expectedUUID?: string): { host: Host; clock: FakeClock; states: HostState[] } {
+  const clock = new FakeClock()
+  const host = new Host({
+    uri: 'qemu:///system', open: machine.open, clock, expectedUUID,
+    callTimeout: 30_000, keepAliveInterval: 5_000, keepAliveCount: 3, pollInterval: 30_000, relistInterval: 600_000,
+  })
+  const states: HostState[] = []
+  host.onState(state => { states.push(state) })
+  host.start()
+  onTestFinished(async () => { await host.close() })
+  return { host, clock, states }
+}
+
+/** Lets everything settle that needs no time. */
+const rest = async (): Promise<void> => { for (let i = 0; i < 20; i++) await settle() }
+
+async function opened(machine = new Machine(), expectedUUID?: string): Promise<ReturnType<typeof start> & { machine: Machine }> {
+  const started = start(machine, expectedUUID)
+  await rest()
+  expect(started.host.state).toBe('Open')
+  return { ...started, machine }
+}
+/** A whole interval of relisting passes. */
+const relist = async (clock: FakeClock): Promise<void> => { await clock.advance(660_000); await rest() }
+/** As long as any backoff of the connection. */
+const reconnect = async (clock: FakeClock): Promise<void> => { await clock.advance(36_000); await rest() }
+
+describe('the mirror', () => {
+  test('is complete before the host is Open', async () => {
+    const machine = new Machine()
+    const gate = Promise.withResolvers<void>()
+    machine.gate = gate.promise
+    const { host, states } = start(machine)
+    await rest()
+    expect(host.state).toBe('Opening')
+    expect(() => host.use()).toThrow(ConnectionLost)
+    machine.gate = undefined
+    gate.resolve()
+    await rest()
+    expect(states).toEqual(['Opening', 'Open'])
+    expect(title(host, A)).toBe('one')
+  })
+
+  test('a relist never proves absence', async () => {
+    const { host, clock, machine } = await opened()
+    machine.omitted.add(A)
+    await relist(clock)
+    expect(title(host, A)).toBe('one')
+    machine.broken.set(A, refusal(ErrorNumber.INTERNAL_ERROR, 'internal error'))
+    await relist(clock)
+    expect(title(host, A), 'any other error is not absence either').toBe('one')
+    machine.broken.clear()
+    machine.domains.delete(A)
+    await relist(clock)
+    expect(host.mirror.domain(A)).toBeUndefined()
+  })
+
+  test('a relist finds what no event told of', async () => {
+    const { host, clock, machine } = await opened()
+    machine.domains.set(A, 'two')
+    machine.domains.set(B, 'new')
+    await relist(clock)
+    expect([title(host, A), title(host, B)]).toEqual(['two', 'new'])
+  })
+
+  test('events during the first list are not lost', async () => {
+    const machine = new Machine()
+    const gate = Promise.withResolvers<void>()
+    machine.listGate = gate.promise
+    const { host } = start(machine)
+    await rest()
+    // The list was taken before these came about.
+    machine.domains.set(B, 'new')
+    machine.latest.handler!(lifecycle(B, 0))
+    machine.listGate = undefined
+    gate.resolve()
+    await rest()
+    expect(host.state).toBe('Open')
+    expect(title(host, B)).toBe('new')
+  })
+
+  test('what vanishes between list and look-up is not there, and what appears stays', async () => {
+    const { host, clock, machine } = await opened()
+    const gate = Promise.withResolvers<void>()
+    machine.listGate = gate.promise
+    await relist(clock)
+    machine.domains.delete(A)
+    machine.domains.set(B, 'new')
+    machine.latest.handler!(lifecycle(B, 0))
+    await rest()
+    machine.listGate = undefined
+    gate.resolve()
+    await rest()
+    expect(host.mirror.domain(A)).toBeUndefined()
+    expect(title(host, B)).toBe('new')
+  })
+
+  test('only marks by an event: its content is never applied', async () => {
+    const { host, machine } = await opened()
+    machine.latest.handler!(lifecycle(A, 1)) // "undefined"
+    await rest()
+    expect(title(host, A)).toBe('one')
+  })
+
+  test('nothing is removed when the connection ends', async () => {
+    const { host, machine, clock } = await opened()
+    machine.down = true
+    machine.domains.clear()
+    machine.latest.breakDown()
+    await rest()
+    expect(host.state).toBe('Broken')
+    expect(title(host, A)).toBe('one')
+    await reconnect(clock)
+    expect(title(host, A)).toBe('one')
+    machine.down = false
+    await reconnect(clock)
+    expect(host.state).toBe('Open')
+    expect(host.mirror.domain(A), 'now the host itself says so').toBeUndefined()
+  })
+})
+
+describe('reading', () => {
+  test('a dirty object is read once, and once more if dirtied while being read', async () => {
+    const { host, machine } = await opened()
+    machine.reads.length = 0
+    const gate = Promise.withResolvers<void>()
+    machine.gate = gate.promise
+    machine.latest.handler!(lifecycle(A))
+    await rest()
+    for (let i = 0; i < 5; i++) machine.latest.handler!(lifecycle(A))
+    machine.domains.set(A, 'two')
+    machine.gate = undefined
+    gate.resolve()
+    await rest()
+    expect(machine.reads).toEqual([A, A])
+    expect(title(host, A), 'the first read may have been answered before the change').toBe('two')
+  })
+
+  test('a refresh resolves after a read that began after it was asked for', async () => {
+    const { host, machine } = await opened()
+    const gate = Promise.withResolvers<void>()
+    machine.gate = gate.promise
+    machine.latest.handler!(lifecycle(A))
+    await rest()
+    machine.domains.set(A, 'two')
+    const refreshed = host.refresh(idOf.domain(A))
+    machine.gate = undefined
+    gate.resolve()
+    expect((await refreshed)?.kind).toBe('domain')
+    expect(title(host, A)).toBe('two')
+  })
+
+  test('a refresh while there is no connection rejects and changes nothing', async () => {
+    const { host, machine } = await opened()
+    machine.down = true
+    machine.latest.breakDown()
+    await rest()
+    await expect(host.refresh(idOf.domain(A))).rejects.toThrow(ConnectionLost)
+    expect(title(host, A)).toBe('one')
+    expect(host.unread(idOf.domain(A)), 'the next list reads it').toBeUndefined()
+  })
+
+  test('a refresh under way when the connection ends rejects', async () => {
+    const { host, machine } = await opened()
+    machine.gate = Promise.withResolvers<void>().promise
+    const refreshed = host.refresh(idOf.domain(A))
+    const outcome = expect(refreshed).rejects.toThrow(ConnectionLost)
+    await rest()
+    machine.latest.breakDown()
+    await outcome
+    expect(title(host, A)).toBe('one')
+  })
+
+  test('a read of the connection before never answers for the present one', async () => {
+    const { host, machine, clock } = await opened()
+    const gate = Promise.withResolvers<void>()
+    machine.gate = gate.promise
+    const refreshed = host.refresh(idOf.domain(A)).catch(() => 'rejected')
+    await rest()
+    machine.latest.breakDown()
+    machine.gate = undefined
+    machine.domains.set(A, 'two')
+    await reconnect(clock)
+    expect(host.state).toBe('Open')
+    gate.resolve()
+    await rest()
+    expect(await refreshed).toBe('rejected')
+    expect(title(host, A)).toBe('two')
+  })
+
+  test.each([
+    ['a refusal', refusal(ErrorNumber.INTERNAL_ERROR, 'internal error: cannot format')],
+    ['no answer in time', new CallTimeout('domainGetState', 30_000)],
+  ])('that fails half-way (%s) leaves the object unknown, the others and the connection as they are, and is tried again', async (_what, error) => {
+    const { host, machine, clock } = await opened()
+    machine.domains.set(B, 'b')
+    await host.refresh(idOf.domain(B))
+    machine.broken.set(A, error)
+    machine.domains.set(A, 'two')
+    machine.latest.handler!(lifecycle(A))
+    await rest()
+    expect(host.state).toBe('Open')
+    expect(host.unread(idOf.domain(A))).toBe(error)
+    expect(host.readSince(idOf.domain(A), 0), 'an older read proves nothing any more').toBe(false)
+    expect(host.unread(idOf.domain(B))).toBeUndefined()
+    expect(title(host, A)).toBe('one')
+    machine.broken.clear()
+    await clock.advance(1_000)
+    await rest()
+    expect(title(host, A)).toBe('two')
+    expect(host.unread(idOf.domain(A))).toBeUndefined()
+    expect(host.readSince(idOf.domain(A), clock.now())).toBe(true)
+  })
+
+  test('is tried again ever more rarely, up to a minute', async () => {
+    const { machine, clock } = await opened()
+    machine.broken.set(A, refusal(ErrorNumber.INTERNAL_ERROR, 'broken'))
+    machine.latest.handler!(lifecycle(A))
+    await rest()
+    machine.reads.length = 0
+    for (const seconds of [1, 2, 4, 8, 16, 32, 60, 60]) {
+      await clock.advance(seconds * 1_000 - 1)
+      await rest()
+      expect(machine.reads, `not before ${seconds} s`).toEqual([])
+      await clock.advance(1)
+      await rest()
+      expect(machine.reads.splice(0), `after ${seconds} s`).toEqual([A])
+    }
+  })
+
+  test('of one object that fails does not keep the host from being opened, and is no absence', async () => {
+    const machine = new Machine()
+    machine.domains.set(B, 'b')
+    machine.broken.set(A, refusal(ErrorNumber.INTERNAL_ERROR, 'broken'))
+    const { host } = await opened(machine)
+    expect(title(host, B)).toBe('b')
+    expect(host.unread(idOf.domain(A))?.message).toBe('broken')
+  })
+})
+
+describe('who answers', () => {
+  test('is learnt at first contact', async () => {
+    const { host } = await opened()
+    expect(host.facts).toMatchObject({ driver: 'QEMU', hostname: 'kvm7', hostUUID: HOST })
+  })
+
+  test('another host UUID is HostChanged and closes the connection; nothing is read of it', async () => {
+    const machine = new Machine()
+    machine.uuid = OTHER
+    const { host } = start(machine, HOST)
+    await rest()
+    expect(host.state).toBe('HostChanged')
+    expect(host.error?.message).toMatch(new RegExp(`${OTHER}, not ${HOST}.*accept-host=${OTHER}`))
+    expect(machine.latest.isOver).toBe(true)
+    expect(machine.calls.filter(call => call.startsWith('connectList') || call.startsWith('domain') || call === 'eventsRegister')).toEqual([])
+    expect(host.mirror.size).toBe(0)
+  })
+
+  test('a host that was made anew between two connections is HostChanged, and what was known stays', async () => {
+    const { host, machine, clock, states } = await opened()
+    machine.uuid = OTHER
+    machine.domains.clear()
+    machine.latest.breakDown()
+    await reconnect(clock)
+    expect(host.state).toBe('HostChanged')
+    expect(title(host, A)).toBe('one')
+    expect(states.slice(-2)).toEqual(['Broken', 'HostChanged'])
+
+    host.expect(OTHER)
+    await rest()
+    expect(host.state, 'accepted, it is tried at once').toBe('Open')
+    expect(host.mirror.domain(A)).toBeUndefined()
+    expect(host.facts?.hostUUID).toBe(OTHER)
+  })
+
+  test('a UUID that is pinned while another one is connected ends that connection', async () => {
+    const { host, machine } = await opened()
+    host.expect(HOST.toUpperCase())
+    expect(host.state, 'the case of letters means nothing').toBe('Open')
+    host.expect(OTHER)
+    await rest()
+    expect(host.state).toBe('HostChanged')
+    expect(machine.latest.isOver).toBe(true)
+  })
+
+  test('what was learnt is not forgotten because nobody says it', async () => {
+    const { host, machine, clock } = await opened()
+    host.expect(undefined)
+    machine.uuid = OTHER
+    machine.latest.breakDown()
+    await reconnect(clock)
+    expect(host.state).toBe('HostChanged')
+  })
+
+  test('a host that cannot say who it is has not changed', async () => {
+    const machine = new Machine()
+    machine.capabilitiesFail = refusal(ErrorNumber.INTERNAL_ERROR, 'cannot probe emulators')
+    const { host } = start(machine, HOST)
+    await rest()
+    expect(host.state).toBe('Broken')
+    expect(host.error?.message).toBe('cannot probe emulators')
+  })
+
+  test('a stream connection that leads elsewhere is closed unused', async () => {
+    const { host, machine } = await opened()
+    await (await host.openStreamConnection()).close()
+    machine.uuid = OTHER
+    await expect(host.openStreamConnection()).rejects.toThrow(/is 4c4c4544-0000-4000-8000-000000000008, not/)
+    expect(machine.latest.isOver).toBe(true)
+    expect(host.state, 'the connection that is held stays what it is').toBe('Open')
+  })
+})
+
+describe('a host that is away', () => {
+  test('is asked again after a backoff that grows to half a minute, and is at once told Broken', async () => {
+    const { host, machine, clock, states } = await opened()
+    machine.down = true
+    machine.latest.breakDown(new ConnectionLost('the host gave no sign of life'))
+    await rest()
+    expect(host.state).toBe('Broken')
+    expect(host.error?.message).toBe('the host gave no sign of life')
+    expect(clock.timers).toHaveLength(1)
+    for (const seconds of [1, 2, 4, 8, 16, 30, 30]) {
+      const wait = clock.timers[0]!
+      expect(wait).toBeGreaterThanOrEqual(seconds * 800)
+      expect(wait).toBeLessThanOrEqual(seconds * 1200)
+      await clock.advance(wait)
+      await rest()
+    }
+    expect(states, 'one state, whatever is tried').toEqual(['Opening', 'Open', 'Broken'])
+  })
+
+  test('is away since it ceased to be Open, whatever became of the attempts', async () => {
+    const { host, machine, clock } = await opened()
+    await clock.advance(5_000)
+    const left = clock.now()
+    machine.down = true
+    machine.latest.breakDown()
+    await rest()
+    await reconnect(clock)
+    machine.down = false
+    machine.uuid = OTHER
+    await reconnect(clock)
+    expect(host.state).toBe('HostChanged')
+    expect(host.since).toBe(left)
+    host.expect(OTHER)
+    await rest()
+    expect(host.since).toBe(clock.now())
+  })
+
+  test('closed, it stays so and answers nobody', async () => {
+    const { host, machine, clock } = await opened()
+    await host.close()
+    expect(host.state).toBe('Draining')
+    expect(machine.latest.isOver).toBe(true)
+    expect(() => host.use()).toThrow(ConnectionLost)
+    await clock.advance(3_600_000)
+    expect(machine.connections).toHaveLength(1)
+    expect(clock.timers, 'no timer is left').toEqual([])
+  })
+})
