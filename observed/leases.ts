@@ -3,7 +3,8 @@
 import { type Clock, type Timer } from '../clock/clock.ts'
 import { type Connection, type DhcpLease } from '../drivers/driver.ts'
 import { isAbsent, isUnsupported } from '../drivers/errors.ts'
-import { childrenOf, childOf, parseXml } from '../xml/tree.ts'
+import { parsed } from '../xml/parsed.ts'
+import { childrenOf, childOf } from '../xml/tree.ts'
 import { type HostState } from './host.ts'
 import { type HostView, type ObservedChange, idOf } from './mirror.ts'
 import { type ObservedDomain, isActive } from './objects.ts'
@@ -224,6 +225,6 @@ function linksRaised(before: string, after: string): Set<string> {
 
 function linksDown(document: string): Set<string> {
   if (!LINK_DOWN.test(document)) return new Set()
-  const down = childrenOf(childOf(parseXml(document), 'devices'), 'interface').filter(nic => childOf(nic, 'link')?.attributes.state === 'down')
+  const down = childrenOf(childOf(parsed(document), 'devices'), 'interface').filter(nic => childOf(nic, 'link')?.attributes.state === 'down')
   return new Set(down.map(nic => childOf(nic, 'mac')?.attributes.address?.toLowerCase() ?? ''))
 }

@@ -2,6 +2,7 @@
 
 import { type Connection, type DomainRef, DomainState, type NetworkRef, type StoragePoolRef, XMLFlags } from '../drivers/driver.ts'
 import { ErrorNumber, LibvirtError, isAbsent } from '../drivers/errors.ts'
+import { parsed } from '../xml/parsed.ts'
 import { attributeOf, childOf, parseXml, textOf } from '../xml/tree.ts'
 import { type HostMirror, idOf } from './mirror.ts'
 import { type ObservedDomain, type ObservedNetwork, type ObservedPool, diskFacts, interfaceFacts, volumeFrom } from './objects.ts'
@@ -9,7 +10,7 @@ import { type ObservedDomain, type ObservedNetwork, type ObservedPool, diskFacts
 /** Parsed facts of a text that has not changed are not computed again. */
 function factsOf(before: ObservedDomain | undefined, inactive: string, live: string | undefined): Pick<ObservedDomain, 'disks' | 'interfaces'> {
   if (before !== undefined && before.inactive === inactive && before.live === live) return { disks: before.disks, interfaces: before.interfaces }
-  const documents = [inactive, ...(live !== undefined && live !== inactive ? [live] : [])].map(parseXml)
+  const documents = [inactive, ...(live !== undefined && live !== inactive ? [live] : [])].map(parsed)
   return { disks: documents.flatMap(diskFacts), interfaces: documents.flatMap(interfaceFacts) }
 }
 
@@ -65,7 +66,7 @@ export async function readPool(connection: Connection, ref: StoragePoolRef): Pro
     connection.storagePoolGetXMLDesc(ref, 0),
     connection.storagePoolGetInfo(ref),
   ])
-  const pool = parseXml(xml)
+  const pool = parsed(xml)
   return { kind: 'pool', ref, active, autostart, xml, info, path: textOf(childOf(pool, 'target', 'path')) || attributeOf(childOf(pool, 'source', 'dir'), 'path') }
 }
 

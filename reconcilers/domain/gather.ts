@@ -9,7 +9,7 @@ import { type ObservedDomain, type ObservedVolume } from '../../observed/objects
 import { XmlError, type XmlElement, parseFragment } from '../../xml/tree.ts'
 import { overlay } from '../../xml/merge.ts'
 import { guestsOf, hostArch } from '../capabilities.ts'
-import { parsed } from '../documents.ts'
+import { parsed } from '../../xml/parsed.ts'
 import { type Owner, type Ownership, computedUUID, describeOwner, libvirtName, ownerOf, ownership } from '../identity.ts'
 import { Refusal } from '../plan.ts'
 import { type Grant, checkDomain, checkHostInterface, checkRawXML } from '../policy.ts'

@@ -5,7 +5,7 @@ import { annotations } from '../../crds/names.ts'
 import { type StoragePool } from '../../crds/storagepool.ts'
 import { idOf, type HostView } from '../../observed/mirror.ts'
 import { type ObservedDomain, type ObservedPool, isActive } from '../../observed/objects.ts'
-import { parseXml } from '../../xml/tree.ts'
+import { parsed } from '../../xml/parsed.ts'
 import { computedUUID, libvirtName } from '../identity.ts'
 import { Refusal } from '../plan.ts'
 import { boundHost } from '../references.ts'
@@ -53,7 +53,7 @@ export function gatherPool(world: World, object: StoragePool, remembered: Rememb
   const mine = relation.type === 'Ours' || observing
   const binding: Binding = { hypervisor: bound.name, name: mine && pool ? pool.ref.name : name, uuid, origin: originOf(observing, recorded, remembered?.adopted) }
   const now = world.clock.now()
-  const different = pool === undefined || observing ? [] : differences(parseXml(pool.xml), spec)
+  const different = pool === undefined || observing ? [] : differences(parsed(pool.xml), spec)
   return {
     object, bound, binding, terminating, relation, retainAll, now,
     differences: different,

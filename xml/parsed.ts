@@ -1,6 +1,6 @@
-// Parses libvirt's documents once: the last few stay parsed, so that planning thrice in a row parses once.
+// Parses a host's documents once: the last few stay parsed, so that whoever reads, plans and describes one parses it once between them.
 
-import { type XmlElement, parseXml } from '../xml/tree.ts'
+import { type XmlElement, parseXml } from './tree.ts'
 
 const CAPACITY = 64
 const recent = new Map<string, XmlElement>()
