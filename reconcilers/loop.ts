@@ -41,10 +41,14 @@ const SAME_ANSWERS = 3
 /** An object read so recently (ms) is not read again before an action. */
 const FRESH = 500
 
-interface Attempts { message: string; count: number; generation: number }
+/** How often (ms) a plan that the host refused is tried again: events that the attempt itself causes must not hurry it. */
+const REFUSED = { first: 1_000, last: 60_000 }
+
+/** The host refused this very plan: it is not tried again before `until`, unless what was asked changes. */
+interface Attempts { asked: string; plan: string; count: number; until: number; final: boolean }
 
 /** What a reconcile has learnt so far. */
-interface Run { object: HostObject; inputs?: Inputs; plan?: Plan; guarded: boolean; recorded: { name: string; token: string; outcome: string }[] }
+interface Run { object: HostObject; inputs?: Inputs; plan?: Plan; guarded: boolean; attempting?: string; recorded: { name: string; token: string; outcome: string }[] }
 
 export class Loop {
   readonly #options: LoopOptions
@@ -77,9 +81,10 @@ export class Loop {
   async #attempt(kind: AnyKind, key: string, run: Run): Promise<Result> {
     try {
       const standing = await this.#drive(kind, key, run)
-      this.#attempts.delete(key)
+      if (isSettled(standing) || run.plan?.gone) this.#attempts.delete(key)
       return await this.#settle(kind, run, standing)
     } catch (error) {
+      if (error instanceof Held) return error.ms === undefined ? { type: 'done' } : { type: 'requeueAfter', ms: error.ms }
       return await this.#failed(kind, key, run, error)
     }
   }
@@ -104,6 +109,7 @@ export class Loop {
         return plan.standing
       }
       const text = JSON.stringify(plan.actions.map(action => [action.type, action.reason]))
+      this.#holdBack(key, run, text)
       if (!afresh) {
         const { host } = inputs.bound
         const id = kind.observedId(inputs)
@@ -119,12 +125,35 @@ export class Loop {
       if (text === last) throw new Refusal('HostError', `The host accepted the change but it did not take effect: ${plan.actions[0]!.reason}`)
       last = text
       run.recorded.push(...plan.verbs ?? [])
-      for (const action of plan.actions) await this.#perform(kind, run, action)
+      run.attempting = text
+      try {
+        for (const action of plan.actions) await this.#perform(kind, run, action)
+      } catch (error) {
+        if (error instanceof LibvirtError) await this.#lookAgain(kind, run)
+        throw error
+      }
       await inputs.bound.host.refresh(kind.observedId(inputs))
     }
     const left = run.plan!
     run.plan = { ...left, requeueAfter: Math.min(left.requeueAfter ?? NEXT_ROUNDS, NEXT_ROUNDS) }
     return isSettled(left.standing) ? { reason: 'Updating', message: 'Still changing.' } : left.standing
+  }
+
+  /** Throws Held where the host refused this very plan a short time ago. */
+  #holdBack(key: string, run: Run, plan: string): void {
+    const before = this.#attempts.get(key)
+    if (before === undefined || before.plan !== plan || before.asked !== askedOf(run.object)) return
+    const left = before.until - this.#options.world.clock.now()
+    if (left > 0) throw new Held(before.final ? undefined : left)
+  }
+
+  /** What a refused attempt left behind is observed before anybody acts on what was there during it. */
+  async #lookAgain(kind: AnyKind, run: Run): Promise<void> {
+    const { host } = run.inputs!.bound
+    try {
+      await host.refresh(kind.observedId(run.inputs))
+      run.inputs = kind.gather(this.#options.world, run.object)
+    } catch { /* the refusal itself is what is told */ }
   }
 
   async #perform(kind: AnyKind, run: Run, action: Action): Promise<void> {
@@ -230,7 +259,7 @@ export class Loop {
       const unsupported = isUnsupported(error)
       const message = unsupported
         ? `Hypervisor ${run.inputs?.bound.name} (driver ${run.inputs?.bound.host.facts?.driver}) does not support this: ${error.message}`
-        : `The host refused: ${error.message}`
+        : `The host refused: ${error.message.replaceAll(TIMESTAMP, '')}`
       return await this.#hostError(kind, key, run, { reason: unsupported ? 'Unsupported' : 'HostError', message }, unsupported)
     }
     throw error
@@ -271,14 +300,15 @@ export class Loop {
 
   async #hostError(kind: AnyKind, key: string, run: Run, standing: Standing, final: boolean): Promise<Result> {
     this.#options.onError?.(run.object.kind)
-    const generation = run.object.metadata.generation ?? 0
+    const asked = askedOf(run.object)
+    const plan = run.attempting ?? standing.message
     const before = this.#attempts.get(key)
-    const same = before?.message === standing.message && before.generation === generation
-    const attempts = { message: standing.message, count: same ? before.count + 1 : 1, generation }
-    this.#attempts.set(key, attempts)
-    const stalled = final || attempts.count >= SAME_ANSWERS
+    const count = before?.plan === plan && before.asked === asked ? before.count + 1 : 1
+    const delay = Math.min(REFUSED.first * 2 ** (count - 1), REFUSED.last)
+    this.#attempts.set(key, { asked, plan, count, final, until: this.#options.world.clock.now() + (final ? Infinity : delay) })
+    const stalled = final || count >= SAME_ANSWERS
     this.#options.recorder.event(run.object, 'Warning', standing.reason, standing.message)
-    await this.#write(kind, run, stalled ? standing : { reason: 'Updating', message: `${standing.message} Trying again (${attempts.count}).` }, { told: true })
+    await this.#write(kind, run, stalled ? standing : { reason: 'Updating', message: `${standing.message} Trying again (${count}).` }, { told: true })
     return final ? { type: 'done' } : { type: 'retry', error: new Error(standing.message) }
   }
 
@@ -298,6 +328,22 @@ export class Loop {
 }
 
 const again = ({ requeueAfter }: Refusal): Result => (requeueAfter === undefined ? { type: 'done' } : { type: 'requeueAfter', ms: requeueAfter })
+
+/** What a person can change to have a refused plan tried at once. */
+const askedOf = ({ metadata }: HostObject): string => `${metadata.generation}/${metadata.annotations?.[annotations.reconcile] ?? ''}/${metadata.deletionTimestamp ?? ''}`
+
+/** QEMU begins its messages with the time: the same refusal would look new each time. */
+const TIMESTAMP = /\d{4}-\d\d-\d\dT[\d:.]+Z /g
+
+/** The plan was refused so recently that it is not tried yet; undefined: not before something changes. */
+class Held extends Error {
+  override readonly name = 'Held'
+  readonly ms: number | undefined
+  constructor(ms: number | undefined) {
+    super('refused a short time ago')
+    this.ms = ms
+  }
+}
 
 /** The mirror told of an object that the API server no longer has so; its watch will tell. */
 class StaleMirror extends Error {

@@ -103,10 +103,15 @@ export function hypervisorNameOf(world: World, object: HostObject, uuid?: string
     }
   }
   if (object.kind === 'StorageVolume') return undefined
+  const standard = defaultHypervisor(world)?.metadata.name
   if (uuid !== undefined) {
-    for (const [name, host] of world.hosts()) if (host.mirror.domain(uuid) ?? host.mirror.network(uuid) ?? host.mirror.pool(uuid)) return name
+    const has = ({ mirror }: Host): boolean => (mirror.domain(uuid) ?? mirror.network(uuid) ?? mirror.pool(uuid)) !== undefined
+    // Two Hypervisors may lead to one host: the default is asked first.
+    const serving = standard === undefined ? undefined : world.host(standard)
+    if (serving !== undefined && has(serving)) return standard
+    for (const [name, host] of world.hosts()) if (has(host)) return name
   }
-  return defaultHypervisor(world)?.metadata.name
+  return standard
 }
 
 /** The connected host of an object. Throws WaitingForHypervisor, HypervisorUnreachable, HostChanged or Forbidden. */
