@@ -164,7 +164,7 @@ export class Wake {
     if (gone || before === undefined || nets(before) !== nets(domain) || isActive(before) !== isActive(domain)) {
       for (const network of new Set([...before?.interfaces ?? [], ...domain.interfaces].map(nic => nic.network))) if (network !== undefined) this.#allBy('name', network, ['VirtualNetwork'])
     }
-    const disks = (list: ObservedDomain | undefined): string => JSON.stringify(list?.disks.map(disk => disk.source))
+    const disks = (list: ObservedDomain | undefined): string => JSON.stringify(list?.disks.map(({ source, pool, volume, backing }) => [source, pool, volume, backing]))
     if (gone || before === undefined || disks(before) !== disks(domain) || isActive(before) !== isActive(domain)) this.#allBy('terminating', 'yes', ['StorageVolume', 'StoragePool', 'VirtualNetwork'])
   }
 

@@ -13,7 +13,7 @@ export async function performNetwork(action: NetworkAction, inputs: NetworkInput
       // The loop reads the network after every action; that read is the answer.
       return
     case 'Defined':
-      await oneByOne(inputs, async () => { await connection.networkDefineXML(action.xml).catch(clash(inputs)) })
+      await (namesBridge(action.xml) ? connection.networkDefineXML(action.xml) : oneByOne(inputs, () => connection.networkDefineXML(action.xml))).catch(clash(inputs))
       return
     case 'Released':
       await connection.networkDefineXML(action.xml)
@@ -43,11 +43,13 @@ export async function performNetwork(action: NetworkAction, inputs: NetworkInput
   }
 }
 
+const namesBridge = (xml: string): boolean => /<bridge [^>]*\bname=/.test(xml)
+
 /** The last define of each host, by its UUID. */
 const defining = new Map<string, Promise<void>>()
 
 /** libvirt chooses a free bridge name without a lock: of two networks that are defined at once one gets the other's, and never starts. */
-async function oneByOne({ bound: { name, host } }: NetworkInputs, define: () => Promise<void>): Promise<void> {
+async function oneByOne({ bound: { name, host } }: NetworkInputs, define: () => Promise<unknown>): Promise<void> {
   const key = host.facts?.hostUUID ?? name
   const before = defining.get(key)
   const mine = (async () => {
