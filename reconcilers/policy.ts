@@ -79,7 +79,7 @@ export function checkRawXML(grant: Grant, field: string): void {
 
 export function checkHostInterface(grant: Grant, name: string, field: string): void {
   if (grant.hostInterfaces.has(name)) return
-  throw new Refusal('Forbidden', `${field}: the host's interface ${name} is not among those that Hypervisor ${grant.hypervisor} grants (policy.hostInterfaces: ${[...grant.hostInterfaces].join(', ') || 'none'}).`)
+  throw new Refusal('Forbidden', `${field}: the host's interface ${name} is not among those that Hypervisor ${grant.hypervisor} grants (policy.hostInterfaces: ${[...grant.hostInterfaces].join(', ') || 'none'}). Use a VirtualNetwork, or ask for the grant.`)
 }
 
 /** Attributes that always name a file, a folder or a socket of the host: there a relative path is one too. */
@@ -143,7 +143,7 @@ export function checkDomain(grant: Grant, document: XmlElement, known: (path: st
   checkDocument(grant, document, known)
   for (const nic of childrenOf(childOf(document, 'devices'), 'interface')) {
     const source = childOf(nic, 'source')
-    const name = attributeOf(childOf(nic, 'alias'), 'name')?.replace(/^ua-interface-/, '')
+    const name = /^ua-interface-(.*)$/.exec(attributeOf(childOf(nic, 'alias'), 'name') ?? '')?.[1]
     const field = name === undefined ? "the document's /devices/interface" : `spec.interfaces[${name}]`
     switch (nic.attributes.type) {
       case 'network': {
@@ -154,7 +154,7 @@ export function checkDomain(grant: Grant, document: XmlElement, known: (path: st
       case 'bridge': checkHostInterface(grant, source?.attributes.bridge ?? '', field); break
       case 'direct': checkHostInterface(grant, source?.attributes.dev ?? '', field); break
       case 'ethernet': checkHostInterface(grant, attributeOf(childOf(nic, 'target'), 'dev') ?? '', field); break
-      case 'hostdev': case 'vdpa': throw new Refusal('Forbidden', `${field}: type ${nic.attributes.type} hands a device of the host to the guest, and no policy of Hypervisor ${grant.hypervisor} grants that. Use networkRef or bridge.`)
+      case 'hostdev': case 'vdpa': throw new Refusal('Forbidden', `${field}: type ${nic.attributes.type} hands a device of the host to the guest, and no policy of Hypervisor ${grant.hypervisor} grants that. Use networkRef or bridge instead.`)
       default: break
     }
   }
