@@ -1,7 +1,7 @@
 // Random documents for properties.
 
 import fc from 'fast-check'
-import { type XmlElement, el } from '../../../xml/tree.ts'
+import { type XmlElement, type XmlNode, el } from '../../../xml/tree.ts'
 
 export const anyName = fc.stringMatching(/^[a-z][a-z0-9_.-]{0,6}$/)
 /** Anything that may stand in an XML document: its forbidden control characters and lone surrogates left out. */
@@ -18,9 +18,9 @@ export const anyElement: fc.Arbitrary<XmlElement> = fc.letrec<{ element: XmlElem
     attributes: anyAttributes,
     children: fc.oneof(
       { depthSize: 'small', withCrossShrink: true },
-      fc.constant([]),
-      anyText.map(text => [text]),
-      fc.array(tie('element'), { minLength: 1, maxLength: 4 }),
+      fc.constant<XmlNode[]>([]),
+      anyText.map((text): XmlNode[] => [text]),
+      fc.array<XmlNode>(tie('element'), { minLength: 1, maxLength: 4 }),
     ),
   }),
 })).element
