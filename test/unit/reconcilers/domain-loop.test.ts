@@ -123,6 +123,17 @@ describe('creating', () => {
   })
 })
 
+describe('changing', () => {
+  test('defines over the same UUID: nothing is undefined, stopped or started for it', async () => {
+    const stage = await Stage.running()
+    stage.bed.edit(spec => { spec.cpu = { mode: 'maximum' }; spec.tpm = {} })
+    await stage.reconcile()
+    expect(stage.log.filter(entry => entry.startsWith('domain'))).toEqual(['domainDefineXMLFlags'])
+    expect(stage.conditions['Ready']).toMatchObject({ status: 'True' })
+    expect(stage.conditions['RestartRequired']!.message).toMatch(/cpu\.mode.*tpm/)
+  })
+})
+
 describe('a long shutdown', () => {
   test('holds no worker: the guest is asked, the reconcile ends, and the deadline is a date', async () => {
     const stage = await Stage.running()
