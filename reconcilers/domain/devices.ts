@@ -152,7 +152,8 @@ export function renderDevices(rendering: Rendering, platform: Platform): XmlElem
   const entries = [...spec.disks ?? [], ...seeds].map(entry => ({
     entry,
     alias: entry.name === '' ? seedAlias : alias('disk', entry.name),
-    bus: busOf(entry, driver, platform),
+    // Cloud kernels have no AHCI driver (Debian's among them): the seed is on virtio-scsi, which they all have.
+    bus: entry.name === '' && qemu ? 'scsi' : busOf(entry, driver, platform),
     target: entry.target,
   }))
   const targets = assignTargets(rendering, entries)
@@ -168,6 +169,7 @@ export function renderDevices(rendering: Rendering, platform: Platform): XmlElem
     ...serials.map(renderSerial),
     ...(spec.graphics ?? []).map(entry => renderGraphics(entry, rendering)),
   ]
+  if (qemu && rendering.seed !== undefined) devices.push(el('controller', { type: 'scsi', index: 0, model: 'virtio-scsi' }))
   if (spec.video !== undefined) devices.push(el('video', {}, el('model', { type: spec.video.model ?? 'virtio', heads: spec.video.heads })))
   if (spec.tpm !== undefined) devices.push(el('tpm', { model: spec.tpm.model ?? 'tpm-crb' }, el('backend', { type: 'emulator', version: spec.tpm.version ?? '2.0' })))
   if (qemu) {

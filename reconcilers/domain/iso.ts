@@ -4,6 +4,8 @@
 // where the standard wants it.
 
 const SECTOR = 2048
+/** Sectors at the end, as mkisofs adds them. */
+const PADDING = 150
 
 interface Placed { name: string; content: Buffer; sector: number }
 
@@ -81,9 +83,11 @@ export function isoImage(label: string, files: Record<string, string>): Buffer {
     sector += Math.max(1, Math.ceil(content.length / SECTOR))
     return file
   })
+  // Readers look past the end of a small image (busybox gives up on one below 69,632 bytes): the usual padding keeps them inside.
+  sector += PADDING
   const image = Buffer.alloc(sector * SECTOR)
   const put = (at: number, bytes: Buffer): void => { bytes.copy(image, at * SECTOR) }
-  put(16, volumeDescriptor(1, label.toUpperCase(), sector, { little: 19, big: 20 }, PRIMARY_ROOT))
+  put(16, volumeDescriptor(1, label, sector, { little: 19, big: 20 }, PRIMARY_ROOT))
   put(17, volumeDescriptor(2, label, sector, { little: 21, big: 22 }, JOLIET_ROOT))
   const terminator = Buffer.alloc(SECTOR)
   terminator[0] = 255

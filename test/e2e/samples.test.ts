@@ -34,6 +34,8 @@ describe('the samples', () => {
     expect(domain.status?.address).toMatch(/^192\.168\.150\.\d+$/)
     expect(domain.status?.powerState).toBe('Running')
     expect(condition(domain, 'Synced')?.status).toBe('True')
+    // The guest took its name from the cloud-init seed and told the DHCP server.
+    expect(await stage.virsh('net-dhcp-leases', 'lab')).toMatch(/192\.168\.150\.\d+\S*\s+web\s/)
   })
 
   test('deleted in one go, leave the host as it was', async () => {
