@@ -9,7 +9,7 @@ import { patchMetadata } from '../controller/finalizers.ts'
 import { type Log } from '../controller/log.ts'
 import { type StatusWriter } from '../controller/status.ts'
 import { annotations, finalizer } from '../crds/names.ts'
-import { LibvirtError, isUnknown, isUnsupported } from '../drivers/errors.ts'
+import { CallTimeout, LibvirtError, isUnknown, isUnsupported } from '../drivers/errors.ts'
 import { type AnyKind, type Inputs } from './kind.ts'
 import { commonStatus } from './outcome.ts'
 import { type Action, type Plan, Refusal, type Standing, isSettled } from './plan.ts'
@@ -43,6 +43,9 @@ const FRESH = 500
 
 /** How often (ms) a plan that the host refused is tried again: events that the attempt itself causes must not hurry it. */
 const REFUSED = { first: 1_000, last: 60_000 }
+
+/** A call without an answer keeps its place on the connection, and makes others to the same guest wait in the daemon for so long (ms): they would only take more places. */
+const UNANSWERED = 30_000
 
 /** The host refused this very plan: it is not tried again before `until`, unless what was asked changes. */
 interface Attempts { asked: string; plan: string; count: number; until: number; final: boolean }
@@ -129,7 +132,7 @@ export class Loop {
       try {
         for (const action of plan.actions) await this.#perform(kind, run, action)
       } catch (error) {
-        if (error instanceof LibvirtError) await this.#lookAgain(kind, run)
+        if (error instanceof LibvirtError || error instanceof CallTimeout) await this.#lookAgain(kind, run)
         throw error
       }
       await inputs.bound.host.refresh(kind.observedId(inputs))
@@ -250,6 +253,10 @@ export class Loop {
   /** The one place where errors of hosts become conditions and a way to go on; those of the API server are thrown on. */
   async #failed(kind: AnyKind, key: string, run: Run, error: unknown): Promise<Result> {
     if (error instanceof Refusal) return await this.#refused(kind, key, run, error)
+    if (error instanceof CallTimeout && run.attempting !== undefined && run.inputs?.bound.host.state === 'Open') {
+      const standing = { reason: 'HostError' as const, message: `Hypervisor ${run.inputs.bound.name} answers, but not this: ${error.message}. A guest's process may hang. What was asked may still take effect.` }
+      return await this.#hostError(kind, key, run, standing, false, UNANSWERED)
+    }
     if (isUnknown(error)) {
       // The host's own state tells when to go on; its objects are written only when it stays away.
       const state = run.inputs?.bound.host.state
@@ -298,13 +305,13 @@ export class Loop {
     return this.#forget(kind, keyOf(run.object))
   }
 
-  async #hostError(kind: AnyKind, key: string, run: Run, standing: Standing, final: boolean): Promise<Result> {
+  async #hostError(kind: AnyKind, key: string, run: Run, standing: Standing, final: boolean, atLeast = 0): Promise<Result> {
     this.#options.onError?.(run.object.kind)
     const asked = askedOf(run.object)
     const plan = run.attempting ?? standing.message
     const before = this.#attempts.get(key)
     const count = before?.plan === plan && before.asked === asked ? before.count + 1 : 1
-    const delay = Math.min(REFUSED.first * 2 ** (count - 1), REFUSED.last)
+    const delay = Math.max(Math.min(REFUSED.first * 2 ** (count - 1), REFUSED.last), atLeast)
     this.#attempts.set(key, { asked, plan, count, final, until: this.#options.world.clock.now() + (final ? Infinity : delay) })
     const stalled = final || count >= SAME_ANSWERS
     this.#options.recorder.event(run.object, 'Warning', standing.reason, standing.message)

@@ -1,7 +1,7 @@
 // Makes the driver calls of a domain's actions.
 
 import { Affect, type Connection, CreateFlags, DestroyFlags, type DomainRef, ShutdownFlags, UndefineFlags } from '../../drivers/driver.ts'
-import { ErrorNumber, LibvirtError, isAbsent } from '../../drivers/errors.ts'
+import { CallTimeout, ErrorNumber, LibvirtError, isAbsent } from '../../drivers/errors.ts'
 import { type Host } from '../../observed/host.ts'
 import { idOf } from '../../observed/mirror.ts'
 import { el, serializeXml } from '../../xml/tree.ts'
@@ -95,7 +95,13 @@ async function performOther(action: DomainAction, connection: Connection, dom: D
       return
     }
     case 'ShutdownRequested':
-      await connection.domainShutdownFlags(dom, SHUTDOWN[object.spec.shutdown?.mode ?? 'auto'] ?? ShutdownFlags.DEFAULT)
+      try {
+        await connection.domainShutdownFlags(dom, SHUTDOWN[object.spec.shutdown?.mode ?? 'auto'] ?? ShutdownFlags.DEFAULT)
+      } catch (error) {
+        // A guest that hangs, or that cannot be asked in this way, has no more time than another.
+        if (error instanceof CallTimeout || (error instanceof LibvirtError && !isAbsent(error))) ending(action, memory, now)
+        throw error
+      }
       return ending(action, memory, now)
     case 'PoweredOff':
       await connection.domainDestroyFlags(dom, DestroyFlags.DEFAULT)
