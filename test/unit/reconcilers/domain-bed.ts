@@ -150,6 +150,13 @@ export class Bed {
     })
   }
 
+  /** Defines over what is there; the running guest keeps its document. */
+  define(xml: string): void {
+    const { observed } = this
+    const fields = observed === undefined ? {} : { state: observed.state, reason: observed.reason, autostart: observed.autostart, ref: observed.ref }
+    this.host(filledIn(parseXml(xml)), fields, observed?.live === undefined ? undefined : this.live)
+  }
+
   /** Somebody changes the documents on the host. */
   byHand(change: (document: XmlElement) => void, which: 'inactive' | 'live' | 'both' = 'inactive'): this {
     const { inactive, observed } = this
@@ -177,11 +184,7 @@ export class Bed {
   #perform(action: DomainAction): void {
     const { observed } = this
     switch (action.type) {
-      case 'Defined': case 'Released': {
-        const document = filledIn(parseXml(action.xml))
-        this.host(document, observed === undefined ? {} : { state: observed.state, reason: observed.reason, autostart: observed.autostart, ref: observed.ref }, observed?.live === undefined ? undefined : this.live)
-        return
-      }
+      case 'Defined': case 'Released': this.define(action.xml); return
       case 'AutostartSet': this.mirror.set({ ...observed!, autostart: action.enabled }); return
       case 'Undefined': this.mirror.remove(`domain/${UUID}`); return
       case 'Started': {

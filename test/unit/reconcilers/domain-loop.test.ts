@@ -6,12 +6,12 @@ import { ApiError } from '../../../controller/errors.ts'
 import { type KubeObject } from '../../../controller/resource.ts'
 import { type VirtualDomain } from '../../../crds/virtualdomain.ts'
 import { type Connection, DomainState } from '../../../drivers/driver.ts'
-import { CallTimeout, ErrorNumber, LibvirtError } from '../../../drivers/errors.ts'
+import { ConnectionLost, ErrorNumber, LibvirtError } from '../../../drivers/errors.ts'
 import { type Host } from '../../../observed/host.ts'
 import { Loop, type LoopOptions } from '../../../reconcilers/loop.ts'
-import { cloneXml, parseXml } from '../../../xml/tree.ts'
+import { cloneXml } from '../../../xml/tree.ts'
 import { settle } from '../../support/fakeclock.ts'
-import { Bed, FULL, PASSWORD, SHORTEST, type Spec, UUID, filledIn } from './domain-bed.ts'
+import { Bed, FULL, PASSWORD, SHORTEST, type Spec, UUID } from './domain-bed.ts'
 
 const KEY = 'VirtualDomain/shop/web'
 const refuses = (message: string, code: number = ErrorNumber.INTERNAL_ERROR): LibvirtError => new LibvirtError({ code, domain: 10, level: 2, message, procedure: 'DOMAIN_CREATE_WITH_FLAGS' })
@@ -65,7 +65,7 @@ class Stage {
   #connection(): Connection {
     const { bed } = this
     const does: Partial<Record<keyof Connection, (...args: never[]) => unknown>> = {
-      domainDefineXMLFlags: (xml: string) => { bed.host(filledIn(parseXml(xml))); return { name: 'shop.web', uuid: UUID, id: -1 } },
+      domainDefineXMLFlags: (xml: string) => { bed.define(xml); return { name: 'shop.web', uuid: UUID, id: -1 } },
       domainCreateWithFlags: () => { const live = cloneXml(bed.inactive); live.attributes['id'] = '1'; bed.host(bed.inactive, { ref: { name: 'shop.web', uuid: UUID, id: 1 } }, live) },
       domainShutdownFlags: () => undefined,
       domainDestroyFlags: () => { bed.power(DomainState.Shutoff, 2) },
@@ -221,10 +221,10 @@ describe('an error of the host', () => {
     expect(stage.conditions['Stalled']).toBeDefined()
   })
 
-  test('that is no answer is no error of the object: nothing is written, it is tried again', async () => {
+  test('that is no answer, for the connection ended, is no error of the object: nothing is written, it is tried again', async () => {
     const stage = await Stage.running()
     stage.bed.edit(spec => { spec.title = 'other' })
-    stage.instead = { domainDefineXMLFlags: () => Promise.reject(new CallTimeout('DOMAIN_DEFINE_XML_FLAGS', 30_000)) }
+    stage.instead = { domainDefineXMLFlags: () => Promise.reject(new ConnectionLost('the daemon closed the connection')) }
     expect(await stage.reconcile()).toMatchObject({ type: 'retry' })
     expect(stage.log).not.toContain('status')
   })
