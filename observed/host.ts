@@ -67,6 +67,7 @@ export class Host {
   #end: ((reason: Error) => void) | undefined
   /** The host UUID that has to answer; learnt at the first contact unless it was known before. */
   #expected: string | undefined
+  readonly #unsupported = new Set<string>()
   readonly #readings = new Map<string, Reading>()
   /** When each object was last read, ms. */
   readonly #readAt = new Map<string, number>()
@@ -90,6 +91,8 @@ export class Host {
   get error(): Error | undefined { return this.#error }
   /** Known after the first contact. */
   get facts(): HostFacts | undefined { return this.#facts }
+  /** Calls that the driver answered with "no support" since this object was made. */
+  get unsupported(): ReadonlySet<string> { return this.#unsupported }
   onState(handler: (state: HostState) => void): void { this.#stateHandlers.push(handler) }
   onEvent(handler: (event: DriverEvent) => void): void { this.#eventHandlers.push(handler) }
 
@@ -136,7 +139,11 @@ export class Host {
 
   #openOptions(): OpenOptions {
     const { callTimeout, keepAliveInterval, keepAliveCount, onCall } = this.#options
-    return { callTimeout, keepAliveInterval, keepAliveCount, onCall, signal: this.#closing.signal }
+    const finished: OpenOptions['onCall'] = call => {
+      if (call.code === ErrorNumber.NO_SUPPORT) this.#unsupported.add(call.procedure)
+      onCall?.(call)
+    }
+    return { callTimeout, keepAliveInterval, keepAliveCount, onCall: finished, signal: this.#closing.signal }
   }
 
   #enter(state: HostState, error?: Error): void {

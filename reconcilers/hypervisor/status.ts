@@ -17,7 +17,7 @@ export const COUNTS_EVERY = 10_000
 
 export interface HypervisorInputs {
   object: Hypervisor
-  host: Pick<Host, 'state' | 'error' | 'facts' | 'mirror' | 'uri'> | undefined
+  host: Pick<Host, 'state' | 'error' | 'facts' | 'mirror' | 'uri' | 'unsupported'> | undefined
   /** Why the object can't serve, before any connection is asked. */
   invalid?: string
   /** What still refers to it, while it is being deleted. */
@@ -83,6 +83,7 @@ function facts(host: HypervisorInputs['host'], before: HypervisorStatus | undefi
     memory: formatBytes(Math.floor(known.memoryKiB / 1024) * 2 ** 20),
     ...(host!.state === 'Open' ? counts : { domains: kept.domains, runningDomains: kept.runningDomains }),
     guests: guests(known),
+    unsupported: host!.unsupported.size === 0 ? undefined : [...host!.unsupported].sort().slice(0, 64),
   }
 }
 
