@@ -147,7 +147,7 @@ export class Operator {
       mirror.onChange(change => { wake.object(kind, change) })
       reflect(resource, mirror)
     }
-    this.#mirrors.VirtualDomain.onChange(({ object }) => { if (dataOf(object).length > 0) this.#dataUsed = undefined })
+    this.#mirrors.VirtualDomain.onChange(({ object, old }) => { if ([object, old].some(one => one !== undefined && dataOf(one).length > 0)) this.#dataUsed = undefined })
     this.#namespaces.onChange(change => {
       const labels = (object: KubeObject | undefined): string => JSON.stringify(object?.metadata.labels)
       // A new namespace may be seen later than its first objects.
