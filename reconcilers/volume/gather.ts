@@ -194,9 +194,13 @@ function writersOf(mirror: HostView, volume: ObservedVolume): DiskUser[] {
 const isDisk = (disk: ObservedDomain['disks'][number], volume: ObservedVolume): boolean =>
   disk.source === volume.path || (disk.pool === volume.ref.pool && disk.volume === volume.ref.name)
 
-/** Domains and volumes of the host, and objects of the API, that need the volume. */
+/**
+ * Domains and volumes of the host, and objects of the API, that need the volume. Of a half volume only what is on the host
+ * counts: the objects that refer to it wait for it to be whole.
+ */
 function usersOf(world: World, object: StorageVolume, hypervisor: string, volume: ObservedVolume, mirror: HostView): string[] {
-  const objects = referrersOf(world, 'StorageVolume', object).filter(user => user.kind !== 'StorageVolume' || needsBelow(user as StorageVolume))
+  const half = object.metadata.deletionTimestamp === undefined
+  const objects = half ? [] : referrersOf(world, 'StorageVolume', object).filter(user => user.kind !== 'StorageVolume' || needsBelow(user as StorageVolume))
   const above = mirror.volumesBackedBy(volume.path).filter(backed => backed.path !== volume.path)
   let foreign = 0
   for (const backed of above) {
