@@ -56,7 +56,7 @@ interface Run { object: HostObject; inputs?: Inputs; plan?: Plan; guarded: boole
 export class Loop {
   readonly #options: LoopOptions
   readonly #attempts = new Map<string, Attempts>()
-  /** The last token of the reconcile annotation that was answered by a refresh. */
+  /** The last token of the reconcile annotation that was answered by a refresh, empty for none: of every object that was ever looked at. */
   readonly #refreshed = new Map<string, string>()
 
   constructor(options: LoopOptions) {
@@ -177,12 +177,11 @@ export class Loop {
 
   /** A token in vireo.dev/reconcile asks for a look at the host itself. */
   async #refreshOnRequest(kind: AnyKind, key: string, run: Run): Promise<void> {
-    const token = run.object.metadata.annotations?.[annotations.reconcile]
-    if (token === undefined || this.#refreshed.get(key) === token) return
-    const known = this.#refreshed.has(key)
+    const token = run.object.metadata.annotations?.[annotations.reconcile] ?? ''
+    const answered = this.#refreshed.get(key)
     this.#refreshed.set(key, token)
-    // A token that stood there before this controller started was answered by the first list.
-    if (!known && run.object.status?.observedGeneration === run.object.metadata.generation) return
+    // A token that stands there at the first look was answered by the first list.
+    if (answered === undefined || answered === token || token === '') return
     const inputs: Inputs = kind.gather(this.#options.world, run.object)
     run.inputs = inputs
     await inputs.bound.host.refresh(kind.observedId(inputs))
