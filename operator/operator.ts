@@ -208,6 +208,11 @@ export class Operator {
     await this.hosts.close()
   }
 
+  /** Resolves when the Events recorded so far were told or given up. */
+  async flushEvents(): Promise<void> {
+    await this.#recorder.flush()
+  }
+
   async reconcile(key: string): Promise<Result> {
     this.#pruneData()
     const { kind, name } = splitKey(key)
