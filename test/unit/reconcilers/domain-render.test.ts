@@ -122,7 +122,7 @@ describe('what a volume is', () => {
       }
     }), { numRuns: 20 })
     const files: string[] = []
-    for (let at = childOf(device(rendered({}), 'disk', 'ua-disk-root')!, 'backingStore'); at !== undefined && at.children.length > 0; at = childOf(at, 'backingStore')) files.push(attributeOf(childOf(at, 'source'), 'file') ?? '')
+    for (let at = childOf(device(rendered({}), 'disk', 'ua-disk-root'), 'backingStore'); at !== undefined && at.children.length > 0; at = childOf(at, 'backingStore')) files.push(attributeOf(childOf(at, 'source'), 'file') ?? '')
     expect(files).toEqual(['/var/lib/vireo/images/middle', '/var/lib/vireo/images/debian-12'])
   })
 })
