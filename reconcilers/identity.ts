@@ -30,17 +30,26 @@ export function computedMac(uuid: string, interfaceName: string): string {
 }
 
 /** The mark in the metadata of domains and networks. */
-export interface Owner { installation: string; cluster: string; namespace: string; name: string; uid: string; released: boolean }
+export interface Owner {
+  installation: string
+  cluster: string
+  namespace: string
+  name: string
+  uid: string
+  released: boolean
+  /** It was there before vireo took it. */
+  adopted?: boolean
+}
 
 export const renderOwner = (owner: Owner): XmlElement =>
-  el('vireo:owner', { 'xmlns:vireo': xmlNamespace, installation: owner.installation, cluster: owner.cluster, namespace: owner.namespace, name: owner.name, uid: owner.uid, released: owner.released ? 'yes' : 'no' })
+  el('vireo:owner', { 'xmlns:vireo': xmlNamespace, installation: owner.installation, cluster: owner.cluster, namespace: owner.namespace, name: owner.name, uid: owner.uid, released: owner.released ? 'yes' : 'no', adopted: owner.adopted ? 'yes' : undefined })
 
 /** The mark in a document's metadata; libvirt keeps prefixes as they were written. */
 export function ownerOf(document: XmlElement): Owner | undefined {
   const mark = childOf(document, 'metadata', 'vireo:owner')
   if (mark === undefined) return undefined
-  const { installation = '', cluster = '', namespace = '', name = '', uid = '', released } = mark.attributes
-  return { installation, cluster, namespace, name, uid, released: released === 'yes' }
+  const { installation = '', cluster = '', namespace = '', name = '', uid = '', released, adopted } = mark.attributes
+  return { installation, cluster, namespace, name, uid, released: released === 'yes', ...(adopted === 'yes' ? { adopted: true } : {}) }
 }
 
 export type Ownership =

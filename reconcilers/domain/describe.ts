@@ -30,7 +30,7 @@ const isGlobal6 = (address: string): boolean => address.includes(':') && !/^(fe[
 function interfaces(inputs: DomainInputs, document: XmlElement): Record<string, unknown>[] {
   const { object, binding, observed } = inputs
   return entriesOf(object.spec.interfaces, document, 'interface').flatMap((entry: { name: string; mac?: string }) => {
-    const mac = (entry.mac ?? computedMac(binding.uuid!, entry.name)).toLowerCase()
+    const mac = (entry.mac ?? computedMac(binding.uuid, entry.name)).toLowerCase()
     const device = deviceOf(document, 'interface', entry.name, nic => attributeOf(childOf(nic, 'mac'), 'address')?.toLowerCase() === mac)
     if (device === undefined) return []
     const found = attributeOf(childOf(device, 'mac'), 'address') ?? mac
@@ -41,7 +41,7 @@ function interfaces(inputs: DomainInputs, document: XmlElement): Record<string, 
       mac: found,
       target: running ? attributeOf(childOf(device, 'target'), 'dev') : undefined,
       linkState: attributeOf(childOf(device, 'link'), 'state') ?? 'up',
-      addresses: addresses.length > 0 ? addresses.sort((a, b) => (a.address < b.address ? -1 : 1)) : undefined,
+      addresses: addresses.length > 0 ? addresses.toSorted((a, b) => (a.address < b.address ? -1 : 1)) : undefined,
     }]
   })
 }
@@ -89,6 +89,9 @@ const listOrNone = <T>(list: T[]): T[] | undefined => (list.length === 0 ? undef
 export function describeDomain(inputs: DomainInputs): Record<string, unknown> {
   const { observed, found, binding, object } = inputs
   if (observed === undefined || found === undefined) return { binding: object.status?.binding, ...(object.status?.binding === undefined ? {} : { powerState: object.status.powerState }) }
+  // What stands in the way is not ours, and binds nothing.
+  const taken = object.status?.binding !== undefined || inputs.ownership === 'Ours' || inputs.ownership === 'Rebuilt' || binding.origin === 'Observed'
+  if (!taken) return {}
   const document = found.live ?? found.inactive
   const nics = interfaces(inputs, document)
   const addresses = nics.flatMap(nic => (nic.addresses as { address: string }[] | undefined) ?? []).map(entry => entry.address)

@@ -15,10 +15,11 @@ import { Refusal } from '../plan.ts'
 import { type Grant, checkDomain, checkHostInterface, checkRawXML } from '../policy.ts'
 import { type BoundHost, boundHost, requireReady, requireSameHost, resolve } from '../references.ts'
 import { type World, call } from '../world.ts'
-import { type VolumeSource, nameOverlayDevices, withoutAliases } from './devices.ts'
+import { nameOverlayDevices, withoutAliases } from './devices.ts'
 import { appliedOf, recordOf } from './document.ts'
 import { type DomainInputs, type DomainMemory } from './plan.ts'
-import { type Rendering, isQemu, renderDomain } from './render.ts'
+import { renderDomain } from './render.ts'
+import { type Rendering, type VolumeSource, isQemu } from './rendering.ts'
 import { domainRules } from './rules.ts'
 import { type SeedInput, seedFiles, seedName, seedPrefix } from './seed.ts'
 
@@ -30,7 +31,9 @@ function identify(world: World, object: VirtualDomain, bound: BoundHost, self: O
   const { namespace, name: objectName } = object.metadata
   const computed = object.status?.binding?.uuid ?? object.spec.uuid?.toLowerCase() ?? computedUUID(world.installation, 'VirtualDomain', namespace!, objectName)
   const holder = mirror.domainByName(name)
-  const observed = mirror.domain(computed) ?? (object.status?.binding === undefined ? holder : undefined)
+  // What was only looked at binds nothing: another domain of that name is looked at as well.
+  const bindingOf = object.status?.binding
+  const observed = mirror.domain(computed) ?? (bindingOf === undefined || bindingOf.origin === 'Observed' ? holder : undefined)
   if (observed === undefined) {
     if (holder !== undefined && object.metadata.deletionTimestamp === undefined) throw conflict(bound, name, undefined)
     return { uuid: computed, ownership: 'Ours' }
@@ -143,7 +146,7 @@ function render(world: World, object: VirtualDomain, bound: BoundHost, identity:
     const network = resolve(world, object, 'VirtualNetwork', nic.networkRef, field)
     requireSameHost(world, object, network, bound.name, field)
     if (object.status?.binding === undefined || network.status?.binding?.name === undefined) requireReady(network, field, object.metadata.namespace!)
-    networks.set(nic.name, network.status!.binding!.name!)
+    networks.set(nic.name, network.status!.binding!.name)
   }
   for (const display of spec.graphics ?? []) {
     const ref = (display.vnc ?? display.spice)?.passwordSecretRef
@@ -212,7 +215,7 @@ function newVerbs(object: VirtualDomain, { handled }: DomainMemory): DomainInput
   return verbs
 }
 
-export interface GatherOptions { memory(uuid: string): DomainMemory; verifiedSeeds: ReadonlySet<string>; retainAll: boolean }
+export interface GatherOptions { memory: (uuid: string) => DomainMemory; verifiedSeeds: ReadonlySet<string>; retainAll: boolean }
 
 export function gatherDomain(world: World, object: VirtualDomain, { memory: memoryOf, verifiedSeeds, retainAll }: GatherOptions): DomainInputs {
   const { namespace, name: objectName, uid } = object.metadata
@@ -229,13 +232,15 @@ export function gatherDomain(world: World, object: VirtualDomain, { memory: memo
   const rendered = terminating || observeOnly ? undefined : render(world, object, bound, { uuid, name: observed?.ref.name ?? name }, seed!, documents?.inactive)
   if (object.spec.autostart === 'Once') throw new Refusal('Unsupported', `spec.autostart: Once needs libvirt 11.2, and Hypervisor ${bound.name} does not offer it through vireo yet. Use Enabled or Disabled.`)
   const foreign = found.ownership === 'Foreign' || found.ownership === 'Remade'
-  const origin: Binding['origin'] = object.status?.binding?.origin ?? (observeOnly ? 'Observed' : foreign ? 'Adopted' : 'Created')
+  const recorded = object.status?.binding?.origin
+  // What the mark says outlives a status that was never written, and the cluster.
+  const origin: Binding['origin'] = recorded === 'Created' || recorded === 'Adopted' ? recorded : observeOnly ? 'Observed' : foreign || found.owner?.adopted ? 'Adopted' : 'Created'
   return {
     object: observeOnly && object.spec.managementPolicy !== 'ObserveOnly' ? { ...object, spec: { ...object.spec, managementPolicy: 'ObserveOnly' } } : object,
     bound,
     binding: { hypervisor: bound.name, name: observed?.ref.name ?? name, uuid, origin },
     terminating,
-    owner,
+    owner: origin === 'Adopted' ? { ...owner, adopted: true } : owner,
     ownership: found.ownership,
     adoption: object.spec.adoptionPolicy ?? 'Never',
     observed,

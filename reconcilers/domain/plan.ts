@@ -13,7 +13,7 @@ import { type LiveAction, liveActions, pendingChanges, shown, waits } from './li
 import { LIFECYCLE, specPath } from './paths.ts'
 import { OFF_BY_WISH, type PowerAction, type PowerMemory, type PowerPlan, RESTARTING, askToEnd, powerPlan, reasonInForce } from './power.ts'
 import { type SeedInput, type SeedAction, seedActions } from './seed.ts'
-import { cpusOf, memoryKiB } from './render.ts'
+import { cpusOf, memoryKiB } from './rendering.ts'
 
 /** An address that a network's DHCP server leased. */
 export interface LeasedAddress { ipaddr: string; prefix: number }
@@ -71,14 +71,12 @@ export interface DomainInputs extends Inputs<VirtualDomain> {
 export const STAGES_LIVE = new Set<number>([ErrorNumber.NO_SUPPORT, ErrorNumber.OPERATION_UNSUPPORTED, ErrorNumber.CONFIG_UNSUPPORTED, ErrorNumber.OPERATION_INVALID])
 
 
-const origin = (inputs: DomainInputs): string | undefined => inputs.object.status?.binding?.origin
-
 export function planDomain(inputs: DomainInputs): Plan<DomainAction> {
   if (inputs.terminating) return planEnd(inputs)
   const { object, observed } = inputs
   if (object.spec.managementPolicy === 'ObserveOnly') return planObserve(inputs)
   if (observed === undefined) {
-    if (object.status?.binding !== undefined) {
+    if (object.status?.binding !== undefined && object.status.binding.origin !== 'Observed') {
       return planOf({ reason: 'Lost', message: `Domain ${inputs.binding.name} was on Hypervisor ${inputs.bound.name} and is no longer defined there: it was undefined, migrated away, or the host was made anew. Nothing is created in its place. If it is gone for good, delete this object (its volumes keep their own objects) and create it again.` })
     }
     return planCreation(inputs)
@@ -275,7 +273,7 @@ function planEnd(inputs: DomainInputs): Plan<DomainAction> {
   }
   const mine = ownership === 'Ours' || ownership === 'Rebuilt'
   if (!mine || object.spec.managementPolicy === 'ObserveOnly' || inputs.retainAll) return planOf(deleting(`Domain ${binding.name} stays on Hypervisor ${bound.name}, untouched.`), { gone: true })
-  const policy = object.spec.deletionPolicy ?? (origin(inputs) === 'Adopted' ? 'Retain' : 'Delete')
+  const policy = object.spec.deletionPolicy ?? (binding.origin === 'Adopted' ? 'Retain' : 'Delete')
   if (policy === 'Retain') {
     return planOf(deleting(`Domain ${binding.name} stays on Hypervisor ${bound.name} (deletionPolicy: Retain).`), { actions: [{ type: 'Released', xml: serializeXml(released(found!.inactive)), reason: `Marked domain ${binding.name} as released; it stays on the host.` }] })
   }
