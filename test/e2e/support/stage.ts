@@ -27,26 +27,29 @@ export class Stage implements AsyncDisposable {
   readonly host: PrivateLibvirtd
   readonly #dir: string
   readonly #kubeconfig: string
+  readonly #ownsHost: boolean
   #controller: ChildProcess | undefined
   #log = ''
   #healthPort = 0
 
-  private constructor(dir: string, plane: ControlPlane, host: PrivateLibvirtd, kubeconfig: string) {
+  private constructor(dir: string, plane: ControlPlane, host: PrivateLibvirtd, kubeconfig: string, ownsHost: boolean) {
     this.#dir = dir
+    this.#ownsHost = ownsHost
     this.plane = plane
     this.host = host
     this.#kubeconfig = kubeconfig
   }
 
-  static async start(): Promise<Stage> {
+  /** `existing`: another stage's host, which then stays that one's. */
+  static async start(existing?: PrivateLibvirtd): Promise<Stage> {
     const dir = await mkdtemp(join(tmpdir(), `vireo-e2e-${process.pid}-`))
-    const [plane, host] = await Promise.all([startControlPlane({ dir, durable: false }), startLibvirtd({ name: 'e2e' })])
+    const [plane, host] = await Promise.all([startControlPlane({ dir, durable: false }), existing ?? startLibvirtd({ name: 'e2e' })])
     // The Deployment is left out: no node runs here, and the controller runs beside the test instead.
     for (const file of ['namespace', 'serviceaccount', 'rbac']) await ok(plane, ['apply', '-f', join(checkout, `manifests/install/${file}.yaml`)])
     await ok(plane, ['apply', '--server-side', '-k', join(checkout, 'manifests/crds')])
     await ok(plane, ['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s'])
     const kubeconfig = await plane.kubeconfigForServiceAccount('vireo-system', 'vireo')
-    return new Stage(dir, plane, host, kubeconfig)
+    return new Stage(dir, plane, host, kubeconfig, existing === undefined)
   }
 
   /**
@@ -143,12 +146,12 @@ export class Stage implements AsyncDisposable {
       this.host.execOk(['find', '/var/lib/vireo', '/var/lib/libvirt/images', '/var/lib/libvirt/qemu/nvram', '/etc/libvirt/qemu', '/etc/libvirt/storage']).catch(() => ''),
       this.host.execOk(['ip', '-brief', 'link']),
     ])
-    return parts.map(part => part.trim().split('\n').sort().join('\n')).join('\n--\n')
+    return parts.map(part => part.trim().split('\n').toSorted().join('\n')).join('\n--\n')
   }
 
   async stop(): Promise<void> {
     await this.stopController()
-    await Promise.all([this.plane.stop(), this.host.stop()])
+    await Promise.all([this.plane.stop(), this.#ownsHost ? this.host.stop() : undefined])
     await rm(this.#dir, { recursive: true, force: true })
   }
 
