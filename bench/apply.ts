@@ -57,7 +57,7 @@ async function vireo(servers: Servers, count: number): Promise<{ ms: number; tem
   await store(servers, names)
   const stop = new AbortController()
   const operator = new Operator({
-    transport: newTransport(servers.plane), open: createRegistry().open, clock: systemClock, log: createLog({ level: 'error' }), metrics: new Metrics(),
+    transport: newTransport(servers.plane), open: async (uri, given) => await createRegistry().open(uri, given), clock: systemClock, log: createLog({ level: 'error' }), metrics: new Metrics(),
     installation, cluster: 'bench', relistInterval: 600_000,
   })
   operator.queue.park('bench')
@@ -79,7 +79,7 @@ async function vireo(servers: Servers, count: number): Promise<{ ms: number; tem
   const ms = performance.now() - start
   const sample = operator.world.mirrors.VirtualDomain.get('default', 'vm-0') as VirtualDomain
   const connection = await connect(servers.uri)
-  const xml = await connection.domainGetXMLDesc({ name: '', uuid: sample.status!.binding!.uuid!, id: -1 }, 2)
+  const xml = await connection.domainGetXMLDesc({ name: '', uuid: sample.status!.binding!.uuid, id: -1 }, 2)
   stop.abort()
   await running
   await clean(servers, connection)
@@ -108,7 +108,7 @@ async function bareLoop(servers: Servers, count: number, template: { xml: string
     await connection.domainLookupByUUID(uuidV5(installation, name)).catch((error: unknown) => { if (!isAbsent(error)) throw error })
     const dom = await connection.domainDefineXMLFlags(documents.get(name)!, 0)
     await connection.domainCreateWithFlags(dom, 0)
-    await servers.client.applyPatch(virtualDomains, 'default', name, { apiVersion, kind: 'VirtualDomain', metadata: { name, namespace: 'default' }, status: template.status } as never, { subresource: 'status', fieldManager: 'vireo-status', force: true })
+    await servers.client.applyPatch(virtualDomains, 'default', name, { apiVersion, kind: 'VirtualDomain', metadata: { name, namespace: 'default' }, status: template.status }, { subresource: 'status', fieldManager: 'vireo-status', force: true })
   })
   const ms = performance.now() - start
   await clean(servers, connection)

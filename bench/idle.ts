@@ -67,7 +67,7 @@ export async function benchIdle({ count = 5_000, seconds = 300 } = {}): Promise<
       rows: [
         { what: 'API writes', value: writes },
         { what: 'API reads and watches', value: requests.get('GET') ?? 0 },
-        ...[...calls].sort().map(([procedure, value]) => ({ what: `RPC ${procedure}`, value })),
+        ...[...calls].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([procedure, value]) => ({ what: `RPC ${procedure}`, value })),
         { what: 'CPU, % of a core', value: share * 100 },
         { what: 'memory at the end, MiB', value: Math.round(after.rssMiB) },
         { what: 'memory at most, MiB', value: Math.round(peak) },

@@ -35,9 +35,10 @@ export async function runController(flags: ControllerFlags, signal: AbortSignal)
   const cluster = (await client.get(namespaces, undefined, 'kube-system', { signal })).metadata.uid
   const installation = flags.installation ?? cluster
   const instance = `${hostname()}_${randomUUID()}`
+  const registry = createRegistry()
   const operator = new Operator({
     transport,
-    open: createRegistry().open,
+    open: async (uri, options) => await registry.open(uri, options),
     clock: systemClock,
     log,
     metrics,

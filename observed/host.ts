@@ -3,9 +3,9 @@
 import { type Clock } from '../clock/clock.ts'
 import { type Connection, type DriverEvent, type OpenOptions } from '../drivers/driver.ts'
 import { ConnectionLost, ErrorNumber, LibvirtError, isAbsent, isUnsupported } from '../drivers/errors.ts'
-import { childOf, parseXml, textOf } from '../xml/tree.ts'
 import { HostMirror, idOf } from './mirror.ts'
 import { type Observed } from './objects.ts'
+import { HostChanged, capabilitiesOf, uuidIn, uuidOf } from './pin.ts'
 import { readDomain, readNetwork, readPool, readVolume, readVolumes } from './read.ts'
 
 /** Each state and what leaves it. */
@@ -373,26 +373,6 @@ export class Host {
       const timer = this.#options.clock.setTimeout(resolve, ms)
       this.#wake = () => { timer.cancel(); resolve() }
     })
-  }
-}
-
-/** Empty where the driver has none. Any other failure tells nothing about who answers. */
-const capabilitiesOf = async (connection: Connection): Promise<string> =>
-  await connection.connectGetCapabilities().catch((error: unknown) => {
-    if (isUnsupported(error)) return ''
-    throw error
-  })
-const uuidIn = (capabilities: string): string | undefined =>
-  (capabilities === '' ? undefined : textOf(childOf(parseXml(capabilities), 'host', 'uuid')).toLowerCase() || undefined)
-const uuidOf = async (connection: Connection): Promise<string | undefined> => uuidIn(await capabilitiesOf(connection))
-
-/** Another machine answers behind the URI. */
-export class HostChanged extends Error {
-  override readonly name = 'HostChanged'
-  readonly found: string | undefined
-  constructor(uri: string, expected: string, found: string | undefined) {
-    super(`the host behind ${uri} is ${found ?? 'one without a UUID'}, not ${expected} as learnt before: nothing on it is touched. If the machine was replaced on purpose, annotate the Hypervisor with vireo.dev/accept-host=${found ?? ''} (and change its spec.hostUUID, where that is set)`)
-    this.found = found
   }
 }
 

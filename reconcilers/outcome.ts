@@ -20,7 +20,7 @@ export function conditionsOf(previous: Condition[] | undefined, wanted: Omit<Con
       const before = previous?.find(other => other.type === condition.type)
       return { ...condition, message: condition.message.slice(0, 4096), lastTransitionTime: before?.status === condition.status ? before.lastTransitionTime : timestamp(now) }
     })
-    .sort((a, b) => (a.type < b.type ? -1 : 1))
+    .toSorted((a, b) => (a.type < b.type ? -1 : 1))
 }
 
 export interface Circumstances { generation: number; now: number; previous: Partial<CommonStatus> | undefined; paused: boolean }

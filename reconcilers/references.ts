@@ -84,7 +84,7 @@ export function referencesOf(object: HostObject): { kind: Referable; ref: Ref; f
 export function defaultHypervisor(world: World): Hypervisor | undefined {
   return world.mirrors.Hypervisor.list()
     .filter(hypervisor => hypervisor.spec.default === true && hypervisor.metadata.deletionTimestamp === undefined)
-    .sort((a, b) => (a.metadata.creationTimestamp ?? '').localeCompare(b.metadata.creationTimestamp ?? '') || a.metadata.name.localeCompare(b.metadata.name))[0]
+    .toSorted((a, b) => (a.metadata.creationTimestamp ?? '').localeCompare(b.metadata.creationTimestamp ?? '') || a.metadata.name.localeCompare(b.metadata.name))[0]
 }
 
 /** The name of the host an object belongs to, by binding, reference, the objects referred to, where its UUID is found, or default. */
@@ -98,7 +98,7 @@ export function hypervisorNameOf(world: World, object: HostObject, uuid?: string
   if (depth < 3) {
     for (const { kind, ref } of referencesOf(object)) {
       const target = world.mirrors[kind].get(ref.namespace ?? object.metadata.namespace, ref.name)
-      const name = target && hypervisorNameOf(world, target as HostObject, undefined, depth + 1)
+      const name = target && hypervisorNameOf(world, target, undefined, depth + 1)
       if (name !== undefined) return name
     }
   }

@@ -78,8 +78,8 @@ export function parseFragment(text: string): XmlElement[] {
   const verdict = XMLValidator.validate(wrapped)
   if (verdict !== true) throw new XmlError(`not well-formed XML: ${verdict.err.msg.slice(0, 200)} (line ${verdict.err.line})`)
   const fragment = parseXml(wrapped)
-  const stray = fragment.children.find(child => typeof child === 'string' && child.trim() !== '')
-  if (stray !== undefined) throw new XmlError(`text outside of any element: ${JSON.stringify(String(stray).trim().slice(0, 40))}`)
+  const stray = fragment.children.find((child): child is string => typeof child === 'string' && child.trim() !== '')
+  if (stray !== undefined) throw new XmlError(`text outside of any element: ${JSON.stringify(stray.trim().slice(0, 40))}`)
   return elementsOf(fragment)
 }
 

@@ -6,11 +6,9 @@ import { type DiskEntry, type GraphicsEntry, type InterfaceEntry, type SerialEnt
 import { overlay } from '../../xml/merge.ts'
 import { type XmlElement, attributeOf, childOf, childrenOf, el, elementsOf, parseFragment, serializeXml } from '../../xml/tree.ts'
 import { computedMac } from '../identity.ts'
-import { type Platform, type Rendering, isQemu } from './render.ts'
+import { type Platform, type Rendering, type VolumeSource, isQemu } from './rendering.ts'
 import { domainRules, isListed } from './rules.ts'
 
-/** Where a disk's bytes are. The format is our own record; the backing chain is always written out, so that nothing is probed. */
-export interface VolumeSource { type: 'file' | 'block'; path: string; format: string; backing: { type: 'file' | 'block'; path: string; format: string }[] }
 
 export const seedAlias = 'ua-seed-cloudinit'
 const sourceOf = (type: 'file' | 'block', path: string): XmlElement => el('source', type === 'block' ? { dev: path } : { file: path })

@@ -82,7 +82,7 @@ export function nextDocument({ wanted, record, owner, found, spelling = new Map(
   // What differs between the last and the present rendering was asked for; any other difference came about on the host.
   const paths = applied === undefined ? undefined : changesBetween(applied, record).map(change => change.path)
   // A password is in no record: it is always as the Secret says.
-  const asked = (path: string): boolean => paths === undefined || /@passwd/.test(path) || paths.some(other => path === other || [...'/@#'].some(mark => path.startsWith(`${other}${mark}`) || other.startsWith(`${path}${mark}`)))
+  const asked = (path: string): boolean => paths === undefined || /@passwd/.test(path) || paths.some(other => path === other || ['/', '@', '#'].some(mark => path.startsWith(`${other}${mark}`) || other.startsWith(`${path}${mark}`)))
   const merged: Merged = merge3(withoutMetadata(found), wanted, applied, { ...domainRules(), keep: change => isSpelled(known, change) || (!correct && !asked(change.path)) })
   const spelled = merged.kept.filter(change => isSpelled(known, change))
   const document = withMetadata(merged.document, renderMetadata(childOf(found, 'metadata'), owner, record, new Map(spelled.map(({ path, wanted: text = '', found: was = '' }) => [path, { wanted: text, found: was }]))))

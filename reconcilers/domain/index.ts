@@ -45,18 +45,18 @@ export function domainKind({ retainAll = () => false }: DomainKindOptions = {}):
 
     gather(world, object) {
       const inputs = gatherDomain(world, object, { memory: memoryOf, verifiedSeeds, retainAll: retainAll() })
-      keys.set(keyOf(object), inputs.binding.uuid!)
+      keys.set(keyOf(object), inputs.binding.uuid)
       notice(inputs)
-      if (defined.delete(inputs.binding.uuid!)) learn(inputs)
+      if (defined.delete(inputs.binding.uuid)) learn(inputs)
       return inputs
     },
 
     plan: planDomain,
-    observedId: ({ binding }) => idOf.domain(binding.uuid!),
+    observedId: ({ binding }) => idOf.domain(binding.uuid),
 
     async perform(action, inputs) {
       await performDomain(action, inputs, verifiedSeeds)
-      if (action.type === 'Defined') defined.add(inputs.binding.uuid!)
+      if (action.type === 'Defined') defined.add(inputs.binding.uuid)
     },
 
     describe: describeDomain,

@@ -77,7 +77,7 @@ export function isoImage(label: string, files: Record<string, string>): Buffer {
   // 0-15 system area, 16 primary, 17 Joliet, 18 terminator, 19-22 path tables, 23 and 24 the two directories, then the files.
   const [PRIMARY_ROOT, JOLIET_ROOT] = [23, 24]
   let sector = 25
-  const placed: Placed[] = Object.entries(files).sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, text]) => {
+  const placed: Placed[] = Object.entries(files).toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([name, text]) => {
     const content = Buffer.from(text, 'utf8')
     const file = { name, content, sector }
     sector += Math.max(1, Math.ceil(content.length / SECTOR))

@@ -22,7 +22,7 @@ const isLiveAction = (action: DomainAction): action is LiveAction => LIVE_ACTION
 export async function performDomain(action: DomainAction, inputs: DomainInputs, verifiedSeeds: Set<string>): Promise<void> {
   const { host } = inputs.bound
   const connection = host.use()
-  const dom: DomainRef = inputs.observed?.ref ?? { name: inputs.binding.name!, uuid: inputs.binding.uuid!, id: -1 }
+  const dom: DomainRef = inputs.observed?.ref ?? { name: inputs.binding.name, uuid: inputs.binding.uuid, id: -1 }
   if (!isLiveAction(action)) return await performOther(action, connection, dom, inputs, verifiedSeeds)
   try {
     await performLive(action, connection, dom, inputs)

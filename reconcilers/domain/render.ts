@@ -1,56 +1,9 @@
 // Renders a VirtualDomain: spec and resolved references in, the wanted domain document out. Pure.
 
-import { parseQuantity } from '../../crds/quantity.ts'
 import { type VirtualDomainSpec } from '../../crds/virtualdomain.ts'
 import { type XmlElement, childOf, childrenOf, el } from '../../xml/tree.ts'
-import { type GuestCapability } from '../capabilities.ts'
-import { type VolumeSource, renderDevices } from './devices.ts'
-
-export interface Rendering {
-  name: string
-  uuid: string
-  spec: VirtualDomainSpec
-  /** libvirt's driver name: QEMU, Test, LXC … */
-  driver: string
-  guests: GuestCapability[]
-  arch: string | undefined
-  /** Volumes behind disks, by the disk's name. */
-  volumes: ReadonlyMap<string, VolumeSource>
-  /** libvirt's names of networks, by the interface's name. */
-  networks: ReadonlyMap<string, string>
-  /** Paths of kernel and initrd. */
-  kernel?: string
-  initrd?: string
-  /** Passwords of displays, by the display's name. */
-  passwords: ReadonlyMap<string, string>
-  /** Path of the cloud-init seed. */
-  seed?: string
-  /** The document rendered last: targets chosen then are kept for life. */
-  applied?: XmlElement
-  /** The domain stands on the host already and is not of our making. */
-  foreign?: boolean
-}
-
-export const isQemu = (driver: string): boolean => driver === 'QEMU'
-const kib = (bytes: number): number => Math.ceil(bytes / 1024)
-export const memoryKiB = (spec: VirtualDomainSpec): number => kib(Number(parseQuantity(spec.memory ?? '1Mi')))
-export const maxMemoryKiB = (spec: VirtualDomainSpec): number => (spec.maxMemory === undefined ? memoryKiB(spec) : kib(Number(parseQuantity(spec.maxMemory))))
-export const cpusOf = (spec: VirtualDomainSpec): number => spec.cpus ?? 1
-export const maxCpusOf = (spec: VirtualDomainSpec): number => spec.maxCpus ?? cpusOf(spec)
-
-/** What the host offers for a spec: domain type, architecture, machine. */
-export interface Platform { type: string; arch?: string; machine?: string }
-
-const DRIVER_TYPES: Record<string, string> = { Test: 'test', TEST: 'test', LXC: 'lxc', Xen: 'xen', ESX: 'vmware', VMware: 'vmware', OPENVZ: 'openvz', 'Hyper-V': 'hyperv' }
-
-export function platformOf({ spec, driver, guests, arch: hostArch }: Rendering): Platform {
-  if (!isQemu(driver)) return { type: spec.type ?? DRIVER_TYPES[driver] ?? driver.toLowerCase(), arch: spec.os?.arch, machine: spec.os?.machine }
-  const arch = spec.os?.arch ?? hostArch ?? guests[0]?.arch
-  const guest = guests.find(candidate => candidate.arch === arch && candidate.osType === 'hvm')
-  const type = spec.type ?? (guest?.types.includes('kvm') ? 'kvm' : 'qemu')
-  const machine = spec.os?.machine ?? ['q35', 'virt', 'pc'].find(name => guest?.machines.includes(name))
-  return { type, arch, machine }
-}
+import { renderDevices } from './devices.ts'
+import { type Platform, type Rendering, cpusOf, isQemu, maxCpusOf, maxMemoryKiB, memoryKiB, platformOf } from './rendering.ts'
 
 const isX86 = (arch: string | undefined): boolean => arch === 'x86_64' || arch === 'i686'
 

@@ -96,7 +96,7 @@ export function domainRules(): MergeRules {
     list: (path, name) => (path === 'devices' ? DEVICES[name] : LISTS[`${path}/${name}`]),
     equal: (path, found, wanted) => {
       if (path === 'os/type@machine') return sameMachine(found, wanted)
-      if (/\/mac@address$/.test(path)) return found.toLowerCase() === wanted.toLowerCase()
+      if (path.endsWith('/mac@address')) return found.toLowerCase() === wanted.toLowerCase()
       return false
     },
     prepare: (path, found, wanted) => {

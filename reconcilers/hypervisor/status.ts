@@ -61,7 +61,7 @@ export function describeHypervisor({ object, host, invalid, users, countsDue, no
     ready('False', 'WaitingForHypervisor', message)
     wanted.push({ type: 'Reconciling', status: 'True', reason: 'WaitingForHypervisor', message, observedGeneration })
   }
-  const conditions: Condition[] = conditionsOf(before?.conditions as Condition[] | undefined, wanted, now)
+  const conditions: Condition[] = conditionsOf(before?.conditions, wanted, now)
   return { ...facts(host, before, countsDue), observedGeneration, conditions }
 }
 
@@ -83,7 +83,7 @@ function facts(host: HypervisorInputs['host'], before: HypervisorStatus | undefi
     memory: formatBytes(Math.floor(known.memoryKiB / 1024) * 2 ** 20),
     ...(host!.state === 'Open' ? counts : { domains: kept.domains, runningDomains: kept.runningDomains }),
     guests: guests(known),
-    unsupported: host!.unsupported.size === 0 ? undefined : [...host!.unsupported].sort().slice(0, 64),
+    unsupported: host!.unsupported.size === 0 ? undefined : [...host!.unsupported].toSorted().slice(0, 64),
   }
 }
 
@@ -98,7 +98,7 @@ function guests(known: NonNullable<Host['facts']>): HypervisorStatus['guests'] {
     for (const machine of guest.machines) if (SHORT.test(machine)) entry.machines.add(machine)
     byArch.set(guest.arch, entry)
   }
-  const list = [...byArch].map(([arch, { types, machines }]) => ({ arch, types: [...types].sort(), machines: [...machines].sort().slice(0, 256) })).sort((a, b) => (a.arch < b.arch ? -1 : 1)).slice(0, 64)
+  const list = [...byArch].map(([arch, { types, machines }]) => ({ arch, types: [...types].toSorted(), machines: [...machines].toSorted().slice(0, 256) })).toSorted((a, b) => (a.arch < b.arch ? -1 : 1)).slice(0, 64)
   return list.length === 0 ? undefined : list
 }
 

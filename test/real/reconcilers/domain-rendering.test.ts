@@ -7,7 +7,8 @@ import type { VirtualDomainSpec } from '../../../crds/virtualdomain.ts'
 import { guestsOf, hostArch } from '../../../reconcilers/capabilities.ts'
 import { withoutAliases } from '../../../reconcilers/domain/devices.ts'
 import { nextDocument, recordOf } from '../../../reconcilers/domain/document.ts'
-import { isQemu, renderDomain } from '../../../reconcilers/domain/render.ts'
+import { renderDomain } from '../../../reconcilers/domain/render.ts'
+import { isQemu } from '../../../reconcilers/domain/rendering.ts'
 import { uuidV5 } from '../../../reconcilers/identity.ts'
 import { elementsOf, parseXml, serializeXml } from '../../../xml/tree.ts'
 import type { XmlElement } from '../../../xml/tree.ts'
@@ -74,7 +75,7 @@ const spec: fc.Arbitrary<VirtualDomainSpec> = fc.record({
 const namespace = '6ba7b810-9dad-11d1-80b4-00c04fd430c8'
 
 /** libvirt lists a machine's controllers in whatever order it made them. */
-const inOrder = (document: XmlElement): string[] => document.children.flatMap(child => (typeof child !== 'string' && child.name === 'devices' ? elementsOf(child) : [child])).map(child => (typeof child === 'string' ? child : serializeXml(child))).sort()
+const inOrder = (document: XmlElement): string[] => document.children.flatMap(child => (typeof child !== 'string' && child.name === 'devices' ? elementsOf(child) : [child])).map(child => (typeof child === 'string' ? child : serializeXml(child))).toSorted()
 
 describe.each(['qemu:///system', 'test:///default'])('%s', uri => {
   let host: PrivateLibvirtd

@@ -69,7 +69,7 @@ describe('a selector', () => {
 
 const domain = (body: string) => parseXml(`<domain type='qemu'><name>web</name>${body}</domain>`)
 const device = (body: string) => domain(`<devices>${body}</devices>`)
-const check = (body: string, { known = [] as string[], networks = [] as string[], policy = {} as Hypervisor['spec']['policy'] } = {}): string | undefined =>
+const check = (body: string, { known = [], networks = [], policy = {} }: { known?: string[]; networks?: string[]; policy?: Hypervisor['spec']['policy'] } = {}): string | undefined =>
   refusalOf(() => { checkDomain(grant(policy), domain(body), path => known.includes(path), new Set(networks)) })
 
 describe("a domain's document is refused for", () => {
