@@ -25,6 +25,9 @@ const FIXED: [RegExp, string][] = [
   [/^devices\/serial\[ua-serial-default\]/, 'defaultDevices.serialConsole'],
   [/^devices\/memballoon/, 'defaultDevices.memballoon'],
   [/^devices\/disk\[ua-seed-cloudinit\]/, 'cloudInit'],
+  // Rendered for the machine's ports and for the seed; of any other controller the overlay speaks.
+  [/^devices\/controller\[(pci|ua-controller-hotplug\d+)\]/, 'os.machine'],
+  [/^devices\/controller\[scsi\]/, 'cloudInit'],
   [/^devices\/controller\[ua-controller-hotplug/, 'os.machine'],
   [/^devices\/video/, 'video'],
   [/^devices\/tpm/, 'tpm'],
