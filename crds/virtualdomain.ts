@@ -52,7 +52,7 @@ const spec = object({
   cloudInit: optional(cloudInit),
   updatePolicy: optional(object({
     restart: optional(choice(['Never', 'OnGuestReboot', 'WhenRequired'],
-      about('Whether a running guest is restarted for staged changes. Never: they wait. OnGuestReboot: the next reboot of the guest becomes a cold start. WhenRequired: vireo restarts it.', 'Never', 'policy'))),
+      about('Whether a running guest is restarted for staged changes. Never: they wait. OnGuestReboot: the next reboot of the guest becomes a cold start; only with restartPolicy Always, for its powering off looks the same then. WhenRequired: vireo asks it to shut down and starts it.', 'Never', 'policy'))),
   }, about('How changes that cannot be applied live reach the guest.', 'restart Never', 'policy'))),
   xml: overlay('XML merged into the <domain> after everything else.', undefined),
 }, about('What the virtual machine is.'), {

@@ -45,6 +45,7 @@ export function commonStatus(standing: Standing, plan: Plan | undefined, at: Cir
   if (plan?.restartRequired) {
     wanted.push({ type: 'RestartRequired', status: 'True', reason: 'Staged', message: `Takes effect at the next cold start: ${list(plan.pending.map(change => change.path))}.`, observedGeneration })
   }
+  for (const condition of plan?.conditions ?? []) wanted.push({ ...condition, status: 'True', observedGeneration })
   if (plan?.deletionBlocked) wanted.push({ type: 'DeletionBlocked', status: 'True', ...plan.deletionBlocked, observedGeneration })
   const since = timestamp(at.now)
   return {

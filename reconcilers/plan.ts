@@ -35,6 +35,8 @@ export interface Plan<A extends Action = Action> {
   restartRequired: boolean
   /** Differences that stay because driftPolicy says so. */
   drift: DriftEntry[]
+  /** Conditions of the kind's own that hold now. */
+  conditions?: { type: string; reason: string; message: string }[]
   /** Who keeps the object from going; a sentence. */
   deletionBlocked?: { reason: 'InUse' | 'HypervisorUnreachable' | 'ForeignObject'; message: string }
   /** When something is due that no event announces, ms from now. */

@@ -2,8 +2,9 @@
 
 import { alias } from '../../crds/names.ts'
 import { formatBytes } from '../../crds/quantity.ts'
-import { type XmlElement, attributeOf, childOf, childrenOf, textOf } from '../../xml/tree.ts'
+import { type XmlElement, attributeOf, childOf, textOf } from '../../xml/tree.ts'
 import { computedMac } from '../identity.ts'
+import { agentConnected } from './live.ts'
 import { type DomainInputs } from './plan.ts'
 import { powerStateName, reasonInForce, reasonName } from './power.ts'
 import { devicesOf } from './render.ts'
@@ -80,9 +81,6 @@ function graphics(inputs: DomainInputs, live: XmlElement): Record<string, unknow
     return [{ name: entry.name, listen: device.attributes.listen ?? attributeOf(childOf(device, 'listen'), 'address'), port: port > 0 ? port : undefined }]
   })
 }
-
-const agentConnected = (live: XmlElement): boolean =>
-  childrenOf(childOf(live, 'devices'), 'channel').some(channel => attributeOf(childOf(channel, 'target'), 'name') === 'org.qemu.guest_agent.0' && attributeOf(childOf(channel, 'target'), 'state') === 'connected')
 
 const listOrNone = <T>(list: T[]): T[] | undefined => (list.length === 0 ? undefined : list)
 

@@ -7,9 +7,10 @@ import { type XmlElement, childOf, serializeXml, textOf } from '../../xml/tree.t
 import { type Owner, type Ownership } from '../identity.ts'
 import { type Inputs } from '../kind.ts'
 import { type Action, type PendingChange, type Plan, type Standing, isSettled, planOf } from '../plan.ts'
+import { ConditionType } from '../../crds/conditions.ts'
 import { type VirtualDomain } from '../../crds/virtualdomain.ts'
 import { type NextDocument, type Spelling, appliedOf, nextDocument, released } from './document.ts'
-import { type LiveAction, liveActions, pendingChanges, shown, waits } from './live.ts'
+import { type LiveAction, agentConnected, liveActions, pendingChanges, shown, waits } from './live.ts'
 import { LIFECYCLE, specPath } from './paths.ts'
 import { OFF_BY_WISH, type PowerAction, type PowerMemory, type PowerPlan, RESTARTING, askToEnd, powerPlan, reasonInForce } from './power.ts'
 import { type SeedInput, type SeedAction, seedActions } from './seed.ts'
@@ -84,9 +85,13 @@ export function planDomain(inputs: DomainInputs): Plan<DomainAction> {
   return planExisting(inputs, observed)
 }
 
-function planObserve({ observed, bound, binding }: DomainInputs): Plan<DomainAction> {
+/** The agent has opened its end of the channel: the guest has booted. */
+const agentOf = (live: XmlElement | undefined): Pick<Plan, 'conditions'> =>
+  (agentConnected(live) ? { conditions: [{ type: ConditionType.AgentConnected, reason: 'Connected', message: 'The guest agent is connected.' }] } : {})
+
+function planObserve({ observed, bound, binding, found }: DomainInputs): Plan<DomainAction> {
   if (observed === undefined) return planOf({ reason: 'NotFound', message: `There is no domain ${binding.name} on Hypervisor ${bound.name} to observe.` })
-  return planOf({ reason: 'Observed', message: 'Observed only; nothing is changed (managementPolicy: ObserveOnly).' })
+  return planOf({ reason: 'Observed', message: 'Observed only; nothing is changed (managementPolicy: ObserveOnly).' }, agentOf(found?.live))
 }
 
 function planCreation(inputs: DomainInputs): Plan<DomainAction> {
@@ -165,6 +170,7 @@ function planExisting(inputs: DomainInputs, observed: ObservedDomain): Plan<Doma
     pending: live.pending,
     restartRequired: active && live.restartRequired,
     drift: [...new Map(drift.map(entry => [entry.path, { ...entry, expected: brief(entry.expected), found: brief(entry.found) }])).values()],
+    ...agentOf(found?.live),
     verbs: [...unrecorded(inputs), ...power.verbs],
     requeueAfter: soonest(power.requeueAfter, live.requeueAfter),
   })

@@ -100,6 +100,14 @@ describe('updatePolicy.restart', () => {
   })
 })
 
+test('AgentConnected stands in the conditions while the agent holds its channel open', () => {
+  const bed = settled()
+  expect(bed.plan().conditions).toBeUndefined()
+  bed.byHand(document => { childOf(document, 'devices', 'channel', 'target')!.attributes['state'] = 'connected' }, 'live')
+  expect(bed.plan().conditions).toMatchObject([{ type: 'AgentConnected' }])
+  expect(bed.status()['guestAgent']).toEqual({ connected: true })
+})
+
 describe('a guest that is off', () => {
   const once = (): Bed => settled({ ...SHORTEST, restartPolicy: 'Never' })
   const seen = (bed: Bed, status: object): Bed => { bed.object = { ...bed.object, status: { ...bed.object.status!, ...status } }; return bed }
