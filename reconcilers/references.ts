@@ -6,6 +6,7 @@ import { type StorageVolume } from '../crds/storagevolume.ts'
 import { type VirtualDomain } from '../crds/virtualdomain.ts'
 import { type VirtualNetwork } from '../crds/virtualnetwork.ts'
 import { type Host } from '../observed/host.ts'
+import { finalizer } from '../crds/names.ts'
 import { type Grant, grantFor, requireSelected, selects } from './policy.ts'
 import { Refusal } from './plan.ts'
 import { type HostObject, type World, call } from './world.ts'
@@ -80,11 +81,15 @@ export function referencesOf(object: HostObject): { kind: Referable; ref: Ref; f
   }
 }
 
-/** The default Hypervisor: of two, the older serves. */
-export function defaultHypervisor(world: World): Hypervisor | undefined {
+/** Something may have been made for the object: its finalizer is written before the first create. */
+const isBegun = ({ metadata }: HostObject): boolean => metadata.finalizers?.includes(finalizer) === true
+
+/** The default Hypervisor: of two, the older serves; one that is being deleted does only where `evenTerminating` and no other can. */
+export function defaultHypervisor(world: World, evenTerminating = false): Hypervisor | undefined {
+  const going = (hypervisor: Hypervisor): number => Number(hypervisor.metadata.deletionTimestamp !== undefined)
   return world.mirrors.Hypervisor.list()
-    .filter(hypervisor => hypervisor.spec.default === true && hypervisor.metadata.deletionTimestamp === undefined)
-    .toSorted((a, b) => (a.metadata.creationTimestamp ?? '').localeCompare(b.metadata.creationTimestamp ?? '') || a.metadata.name.localeCompare(b.metadata.name))[0]
+    .filter(hypervisor => hypervisor.spec.default === true && (evenTerminating || !going(hypervisor)))
+    .toSorted((a, b) => going(a) - going(b) || (a.metadata.creationTimestamp ?? '').localeCompare(b.metadata.creationTimestamp ?? '') || a.metadata.name.localeCompare(b.metadata.name))[0]
 }
 
 /** The name of the host an object belongs to, by binding, reference, the objects referred to, where its UUID is found, or default. */
@@ -103,7 +108,8 @@ export function hypervisorNameOf(world: World, object: HostObject, uuid?: string
     }
   }
   if (object.kind === 'StorageVolume') return undefined
-  const standard = defaultHypervisor(world)?.metadata.name
+  // What was begun there is taken away there, even while the Hypervisor is being deleted: it stays for that.
+  const standard = defaultHypervisor(world, isBegun(object))?.metadata.name
   if (uuid !== undefined) {
     const has = ({ mirror }: Host): boolean => (mirror.domain(uuid) ?? mirror.network(uuid) ?? mirror.pool(uuid)) !== undefined
     // Two Hypervisors may lead to one host: the default is asked first.
@@ -124,6 +130,9 @@ export function boundHost(world: World, object: HostObject, uuid?: string): Boun
   }
   const hypervisor = world.mirrors.Hypervisor.get(undefined, name)
   if (hypervisor === undefined) throw new Refusal('WaitingForHypervisor', `Waiting for Hypervisor ${name}, which does not exist.`)
+  if (hypervisor.metadata.deletionTimestamp !== undefined && object.status?.binding === undefined && !isBegun(object)) {
+    throw new Refusal('WaitingForHypervisor', `Waiting, for Hypervisor ${name} is being deleted. Refer to another one, or wait until it is made again.`)
+  }
   // What was made while the namespace was selected can still be taken away.
   if (object.metadata.deletionTimestamp === undefined || object.status?.binding === undefined) requireSelected(hypervisor, object.metadata.namespace!, labelsOf(world, object.metadata.namespace!))
   const grant = grantFor(hypervisor, object.metadata.namespace!)

@@ -1,0 +1,150 @@
+// The controller is killed at every point: before each call that changes something is forwarded, and after its answer came but
+// before it is delivered, to libvirt and to the API server, in creating, updating and deleting. Started again, it converges.
+//
+// Many stacks of objects run side by side, each held at a point of its own; once all stand still, one SIGKILL is a crash at all
+// these points. Events are told beside the work by one sender, and nothing reads them: a held one holds back only later Events.
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { Interceptor, nameOf } from './support/interceptor.ts'
+import type { Call, Point } from './support/interceptor.ts'
+import { Stacks, areGone, areReady } from './support/stacks.ts'
+import type { Stack } from './support/stacks.ts'
+import { Stage } from './support/stage.ts'
+
+const phases = ['create', 'update', 'delete'] as const
+type Phase = (typeof phases)[number]
+/** Each connection has room for four calls, so that of its three stacks all can be held at once. */
+const HYPERVISORS = 4
+const STACKS = 12
+const token = /c[0-9]{2}s[0-9]{2}/
+
+const foreignObjects: [string, string][] = [
+  ['net-define', '<network><name>foreign</name><uuid>0f0e1000-0000-4000-8000-000000000001</uuid><ip address="10.99.0.1" prefix="24"/></network>'],
+  ['pool-define', '<pool type="dir"><name>foreign</name><target><path>/srv</path></target></pool>'],
+  ['define', '<domain type="qemu"><name>foreign</name><memory>65536</memory><os><type>hvm</type></os></domain>'],
+]
+
+describe('a controller that is killed', () => {
+  let stage: Stage
+  let interceptor: Interceptor
+  let stacks: Stacks
+  let round = 0
+  let foreign: string
+  let empty: string
+  let reference: Record<Phase, { api: unknown; host: unknown }>
+  let points: Record<Phase, Point[]>
+  let missed = 0
+
+  beforeAll(async () => {
+    stage = await Stage.start()
+    for (const [command, xml] of foreignObjects) await stage.host.execOk(['virsh', command, '/dev/stdin'], { input: xml })
+    await stage.virsh('pool-start', 'foreign')
+    await stage.virsh('net-start', 'foreign')
+    await stage.virsh('vol-create-as', 'foreign', 'foreign.img', '1M')
+    interceptor = await Interceptor.start({ token, libvirtSocket: stage.host.socket, socket: join(stage.folder, 'libvirt.sock'), kubeconfig: stage.kubeconfig, proxiedKubeconfig: join(stage.folder, 'kubeconfig-proxied') })
+    stacks = await Stacks.over(stage)
+    foreign = await foreignState()
+    empty = await stage.inventory()
+    for (let i = 0; i < HYPERVISORS; i++) await stacks.createHypervisor(`h${i}`, `qemu+unix:///system?socket=${join(stage.folder, 'libvirt.sock')}`)
+    await start()
+    for (let i = 0; i < HYPERVISORS; i++) await stacks.untilConnected(`h${i}`)
+  })
+  afterAll(async () => {
+    await stage?.stopController()
+    await interceptor?.[Symbol.asyncDispose]()
+    await stacks?.[Symbol.asyncDispose]()
+    await stage?.stop()
+  })
+
+  const start = (): Promise<void> => stage.startController({ NODE_COMPILE_CACHE: join(stage.folder, 'cache') }, join(stage.folder, 'kubeconfig-proxied'))
+
+  const foreignState = async (): Promise<string> => (await Promise.all([
+    stage.virsh('net-dumpxml', 'foreign'), stage.virsh('pool-dumpxml', 'foreign'), stage.virsh('dumpxml', 'foreign'), stage.virsh('vol-dumpxml', '--pool', 'foreign', 'foreign.img'),
+  ])).join('').replaceAll(/<(allocation|available|atime|mtime|ctime)\b.*/g, '')
+
+  const nextStacks = (count: number): Stack[] => {
+    const two = (n: number): string => String(n).padStart(2, '0')
+    const made = Array.from({ length: count }, (_, i): Stack => ({ token: `c${two(round)}s${two(i)}`, hypervisor: `h${i % HYPERVISORS}`, number: round * STACKS + i }))
+    round++
+    return made
+  }
+
+  const begin = { create: (set: Stack[]) => stacks.create(set), update: (set: Stack[]) => stacks.update(set), delete: (set: Stack[]) => stacks.delete(set) }
+  const isOver = { create: areReady, update: areReady, delete: areGone }
+
+  /** Every call of a phase in which several stacks agree: each is a point before and a point after. */
+  test('makes its calls at points that can be counted', async () => {
+    const set = nextStacks(3)
+    const found: Partial<typeof points> = {}
+    const looks: Partial<typeof reference> = {}
+    for (const phase of phases) {
+      interceptor.reset()
+      await begin[phase](set)
+      await stacks.until(phase, set, isOver[phase])
+      const traces = set.map(({ token: owner }) => interceptor.calls.filter(call => call.owner === owner))
+      if (phase === 'create') for (const trace of traces) expectFinalizersFirst(trace.map(call => call.what))
+      found[phase] = pointsOf(traces)
+      looks[phase] = { api: await stacks.standing(set[0]!), host: await stacks.onHost(set[0]!) }
+      for (const stack of set) expect({ api: await stacks.standing(stack), host: await stacks.onHost(stack) }).toEqual(looks[phase])
+    }
+    points = found as typeof points
+    reference = looks as typeof reference
+    for (const phase of phases) expect(points[phase].length).toBeGreaterThan(20)
+  })
+
+  test('converges after it is started again, whatever the point', async () => {
+    const rounds = Math.ceil(Math.max(...phases.map(phase => points[phase].length)) / STACKS)
+    for (let at = 0; at < rounds; at++) {
+      const set = nextStacks(STACKS)
+      for (const phase of phases) {
+        const held = points[phase].slice(at * STACKS, (at + 1) * STACKS)
+        if (held.length === 0 && phase === 'update') continue
+        const ids = await Promise.all(set.map(stack => stacks.domainId(stack)))
+        await crash(phase, set, held)
+        for (const [i, stack] of set.entries()) {
+          const where = `${phase} ${held[i] === undefined ? 'beside the points' : nameOf(held[i])} (${stack.token})`
+          expect({ where, api: await stacks.standing(stack), host: await stacks.onHost(stack) }).toEqual({ where, ...reference[phase] })
+          if (phase === 'update') expect({ where, id: await stacks.domainId(stack) }).toEqual({ where, id: ids[i] })
+        }
+        expect(await foreignState()).toBe(foreign)
+      }
+      expect(await stage.inventory()).toBe(empty)
+    }
+    console.log(`${phases.reduce((sum, phase) => sum + points[phase].length, 0)} points in ${rounds} rounds; ${missed} did not come about`)
+    expect(missed).toBeLessThan(points.create.length / 10)
+  }, 1_200_000)
+
+  async function crash(phase: Phase, set: Stack[], held: readonly Point[]): Promise<void> {
+    interceptor.reset()
+    for (const [i, point] of held.entries()) interceptor.arm(set[i]!.token, point)
+    await begin[phase](set)
+    await stacks.until(`${phase}: every stack is held or done`, set, (objects, { token: owner }) => interceptor.holds(owner) || isOver[phase](objects))
+    for (const [i, point] of held.entries()) {
+      if (interceptor.holds(set[i]!.token)) continue
+      missed++
+      console.log(`did not come about: ${phase} ${nameOf(point)}`)
+    }
+    if (held.length > 0) {
+      await stage.stopController('SIGKILL')
+      interceptor.reset()
+      await start()
+    }
+    await stacks.until(`${phase}: every stack converges after the crash`, set, isOver[phase])
+  }
+})
+
+/** An object's finalizer is written before the first thing is made for it on the host. */
+function expectFinalizersFirst(trace: string[]): void {
+  const firsts = { 'storagepools/pool': 'storagePoolDefineXML pool', 'storagevolumes/base': 'storageVolCreateXML base', 'storagevolumes/root': 'storageVolCreateXML root', 'storagevolumes/data': 'storageVolCreateXML data', 'virtualnetworks/lab': 'networkDefineXML lab', 'virtualdomains/web': 'storageVolCreateXML seed' }
+  for (const [object, first] of Object.entries(firsts)) {
+    const written = trace.indexOf(`PATCH ${object} finalizer on`)
+    expect({ object, written: written >= 0, before: written < trace.indexOf(first) }).toEqual({ object, written: true, before: true })
+  }
+}
+
+/** Calls that all traces hold, so that they can be waited for; each is a point before it and a point after it. */
+function pointsOf(traces: Call[][]): Point[] {
+  const [first, ...others] = traces.map(trace => new Map(trace.map(({ what, occurrence }) => [`${what} #${occurrence}`, { what, occurrence }])))
+  const common = [...first!].filter(([key]) => others.every(other => other.has(key))).map(([, call]) => call)
+  return common.filter(({ what }) => !what.includes(' events ')).flatMap(call => [{ ...call, when: 'before' as const }, { ...call, when: 'after' as const }])
+}
