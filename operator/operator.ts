@@ -26,7 +26,7 @@ import { Loop } from '../reconcilers/loop.ts'
 import { networkKind } from '../reconcilers/network/index.ts'
 import { poolKind } from '../reconcilers/pool/index.ts'
 import { hypervisorNameOf } from '../reconcilers/references.ts'
-import { volumeKind } from '../reconcilers/volume/index.ts'
+import { type VolumeKind, volumeKind } from '../reconcilers/volume/index.ts'
 import { type HostObject, type HostObjectKind, type KindName, type Mirrors, type World, splitKey } from '../reconcilers/world.ts'
 import { DataWatch } from './data.ts'
 import { Hosts } from './hosts.ts'
@@ -65,6 +65,7 @@ export class Operator {
   readonly #loop: Loop
   readonly #hypervisors: Hypervisors
   readonly #data: DataWatch
+  readonly #volumes: VolumeKind
   readonly #recorder: EventRecorder
   readonly #reflectors: Reflector<any>[] = [] // oxlint-disable-line typescript/no-explicit-any -- reflectors of different kinds
   readonly #mirrors: Mirrors
@@ -121,6 +122,7 @@ export class Operator {
       VirtualNetwork: networkKind({ retainAll: retainAll('VirtualNetwork') }),
       VirtualDomain: domainKind({ retainAll: retainAll('VirtualDomain') }),
     }
+    this.#volumes = kinds.StorageVolume
     const status = Object.fromEntries(definitions.map(({ resource }) => [resource.kind, new StatusWriter<any>({ client: this.#client, resource, mirror: this.#mirrors[resource.kind as KindName] })])) // oxlint-disable-line typescript/no-explicit-any -- one writer per kind
     this.#loop = new Loop({
       world: this.world,
@@ -205,6 +207,8 @@ export class Operator {
     await this.#recorder.flush()
     this.#recorder.stop()
     this.#data.close()
+    // Half volumes are removed while there is a connection to remove them by.
+    await this.#volumes.close()
     await this.hosts.close()
   }
 
