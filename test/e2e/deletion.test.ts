@@ -135,10 +135,11 @@ describe('deletion', () => {
     expect(await stage.inventory()).toBe(before)
   })
 
-  test('of a domain takes along its managed save and the metadata of its snapshots', async () => {
-    const stack = stackOf()
+  test('of a domain takes along its managed save, the metadata of its snapshots and its firmware\'s variables', async () => {
+    const stack = stackOf({ VirtualDomain: { memory: '128Mi', maxMemory: '128Mi', os: { machine: 'q35', firmware: { uefi: {} } } } })
     const { token } = stack
     await create(stack)
+    expect(await stage.host.execOk(['find', '/var/lib/libvirt/qemu/nvram', '-type', 'f'])).toContain(`${token}.web`)
     await stage.virsh('managedsave', `${token}.web`)
     await stage.host.execOk(['virsh', 'snapshot-create', `${token}.web`, '/dev/stdin', '--redefine'], { input: `<domainsnapshot><name>old</name><state>shutoff</state><creationTime>1</creationTime>${await stage.virsh('dumpxml', '--inactive', `${token}.web`)}</domainsnapshot>` })
     await stacks.delete([stack])
