@@ -32,7 +32,7 @@ const policy = object({
   hostPaths: optional(setOf(hostPath(about('A folder on the host.')), 64,
     about('Folders on the host below which pools, disk files, kernels and logs may lie.', '[/var/lib/vireo]', 'policy'), { default: [...policyDefaults.hostPaths] })),
   rawXML: optional(choice(['Forbidden', 'Allowed'],
-    about('Whether objects may carry XML overlays. An overlay can reach anything that QEMU can.', 'Forbidden', 'policy'), { default: policyDefaults.rawXML })),
+    about('Whether objects may carry XML overlays. An overlay reaches what libvirt knows, within hostPaths and hostInterfaces.', 'Forbidden', 'policy'), { default: policyDefaults.rawXML })),
   foreignObjects: optional(choice(['Forbidden', 'Observe', 'Adopt'],
     about('What may be done with host objects that vireo did not create: nothing, look at them (ObserveOnly), or also take them over.', 'Forbidden', 'policy'), { default: policyDefaults.foreignObjects })),
   hostInterfaces: optional(setOf(text(15, about('Name of a bridge or network interface of the host.')), 64,

@@ -3,7 +3,7 @@
 import { type Static } from 'typebox'
 import {
   binding, boundHypervisorRule, boundNameRule, boundUUIDRule, exportTo, hostObjectSpec, hostObjectStatus, hypervisorRef,
-  objectUUID, recreatePolicy, unseen,
+  objectUUID, overlay, recreatePolicy, unseen,
 } from './common.ts'
 import { columns, type Kind } from './kind.ts'
 import { type KubeObject } from './meta.ts'
@@ -143,6 +143,7 @@ const spec = object({
   })),
   export: exportTo('network'),
   updatePolicy: recreatePolicy(['Never', 'WhenUnused', 'Always']),
+  xml: overlay('XML merged into the <network> after everything else.', undefined),
 }, about('What the network is.'), {
   rules: [
     {

@@ -10,7 +10,7 @@ import { type Address, type Subnet, contains, formatAddress, formatSubnet, parse
 import { networkRules } from './rules.ts'
 
 /** The spec with its overlay. */
-export type Spec = VirtualNetworkSpec & { xml?: string }
+export type Spec = VirtualNetworkSpec
 
 const invalid = (field: string, what: string, remedy: string): Refusal => new Refusal('Invalid', `spec.${field}: ${what}. ${remedy}.`)
 
