@@ -60,6 +60,7 @@ export class Host {
   #error: Error | undefined
   #facts: HostFacts | undefined
   #connection: Connection | undefined
+  readonly #streams = new Set<Connection>()
   #closing = new AbortController()
   #running: Promise<void> | undefined
   #wake: (() => void) | undefined
@@ -109,6 +110,8 @@ export class Host {
     try {
       // A name may lead to another machine than it did when the first connection was opened.
       if (this.#facts?.hostUUID !== undefined) this.#requirePinned(await uuidOf(connection))
+      this.#streams.add(connection)
+      void connection.closed.then(() => this.#streams.delete(connection))
       return connection
     } catch (error) {
       await connection.close()
@@ -124,7 +127,8 @@ export class Host {
     this.#enter('Draining')
     this.#closing.abort()
     this.#wake?.()
-    await this.#connection?.close()
+    // A stream that the host does not take would outlive everything else.
+    await Promise.all([this.#connection, ...this.#streams].map(connection => connection?.close()))
     await this.#running
   }
 

@@ -1,7 +1,7 @@
 // Puts the parts together: mirrors of the API, connections to hosts, one queue, the workers and the kinds they reconcile.
 
 import { Client } from '../controller/client.ts'
-import { type Clock } from '../clock/clock.ts'
+import { type Clock, sleep } from '../clock/clock.ts'
 import { type Result, runWorkers } from '../controller/controller.ts'
 import { EventRecorder } from '../controller/events.ts'
 import { type Log } from '../controller/log.ts'
@@ -53,6 +53,8 @@ export interface OperatorOptions {
 }
 
 const CLUSTER_WIDE = ''
+/** How long transfers have to let go of their hosts when the process ends, ms. */
+const TRANSFERS_END = 5_000
 
 const definitionOf = (kind: HostObjectKind): string => `${definitions.find(({ resource }) => resource.kind === kind)!.resource.plural}.${group}`
 
@@ -207,8 +209,10 @@ export class Operator {
     await this.#recorder.flush()
     this.#recorder.stop()
     this.#data.close()
-    // Half volumes are removed while there is a connection to remove them by.
-    await this.#volumes.close()
+    // Half volumes are removed while there is a connection to remove them by; a host that hangs is not waited for.
+    const ended = new AbortController()
+    await Promise.race([this.#volumes.close(), sleep(clock, TRANSFERS_END, ended.signal).catch(() => undefined)])
+    ended.abort()
     await this.hosts.close()
   }
 

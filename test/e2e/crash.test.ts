@@ -50,7 +50,8 @@ describe('a controller that is killed', () => {
     for (let i = 0; i < HYPERVISORS; i++) await stacks.untilConnected(`h${i}`)
   })
   afterAll(async () => {
-    await stage?.stopController()
+    // After a failure a call may still be held, and a controller that was asked to end would wait for it.
+    await stage?.stopController('SIGKILL')
     await interceptor?.[Symbol.asyncDispose]()
     await stacks?.[Symbol.asyncDispose]()
     await stage?.stop()
@@ -84,8 +85,9 @@ describe('a controller that is killed', () => {
       const traces = set.map(({ token: owner }) => interceptor.calls.filter(call => call.owner === owner))
       if (phase === 'create') for (const trace of traces) expectFinalizersFirst(trace.map(call => call.what))
       found[phase] = pointsOf(traces)
-      looks[phase] = { api: await stacks.standing(set[0]!), host: await stacks.onHost(set[0]!) }
-      for (const stack of set) expect({ api: await stacks.standing(stack), host: await stacks.onHost(stack) }).toEqual(looks[phase])
+      const [look, ...others] = await stacks.look(set)
+      for (const other of others) expect(other).toEqual(look)
+      looks[phase] = look
     }
     points = found as typeof points
     reference = looks as typeof reference
@@ -93,19 +95,21 @@ describe('a controller that is killed', () => {
   })
 
   test('converges after it is started again, whatever the point', async () => {
-    const rounds = Math.ceil(Math.max(...phases.map(phase => points[phase].length)) / STACKS)
+    const roundsOf = (phase: Phase): number => Math.ceil(points[phase].length / STACKS)
+    const rounds = Math.max(...phases.map(roundsOf))
     for (let at = 0; at < rounds; at++) {
       const set = nextStacks(STACKS)
       for (const phase of phases) {
-        const held = points[phase].slice(at * STACKS, (at + 1) * STACKS)
+        // Neighbours are held in different rounds: of one host only so many calls, or transfers, can stand still at once.
+        const held = at < roundsOf(phase) ? set.flatMap((_, i) => points[phase][i * roundsOf(phase) + at] ?? []) : []
         if (held.length === 0 && phase === 'update') continue
-        const ids = await Promise.all(set.map(stack => stacks.domainId(stack)))
+        const ids = await stacks.domainIds()
         await crash(phase, set, held)
-        for (const [i, stack] of set.entries()) {
-          const where = `${phase} ${held[i] === undefined ? 'beside the points' : nameOf(held[i])} (${stack.token})`
-          expect({ where, api: await stacks.standing(stack), host: await stacks.onHost(stack) }).toEqual({ where, ...reference[phase] })
-          if (phase === 'update') expect({ where, id: await stacks.domainId(stack) }).toEqual({ where, id: ids[i] })
+        for (const [i, look] of (await stacks.look(set)).entries()) {
+          const where = `${phase} ${held[i] === undefined ? 'beside the points' : nameOf(held[i])} (${set[i]!.token})`
+          expect({ where, ...look }).toEqual({ where, ...reference[phase] })
         }
+        if (phase === 'update') expect(await stacks.domainIds()).toEqual(ids)
         expect(await foreignState()).toBe(foreign)
       }
       expect(await stage.inventory()).toBe(empty)

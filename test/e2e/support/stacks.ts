@@ -138,9 +138,13 @@ export class Stacks implements AsyncDisposable {
     })
   }
 
-  /** What the API says of a stack, without what differs between two of the same. */
-  async standing({ token }: Stack): Promise<unknown> {
-    const objects = (await this.objects()).get(token) ?? []
+  /** What the API and the host say of each stack, without what differs between two of the same. */
+  async look(stacks: readonly Stack[]): Promise<{ api: unknown; host: unknown }[]> {
+    const objects = await this.objects()
+    return await Promise.all(stacks.map(async stack => ({ api: this.#standing(objects.get(stack.token) ?? []), host: await this.onHost(stack) })))
+  }
+
+  #standing(objects: AnyObject[]): unknown {
     return objects.map(({ metadata: { name }, status }) => ({
       name,
       conditions: status?.conditions?.map(({ type, status: is, reason }) => `${type}=${is} ${reason}`),
@@ -149,9 +153,9 @@ export class Stacks implements AsyncDisposable {
     })).toSorted((a, b) => (a.name < b.name ? -1 : 1))
   }
 
-  /** The running id of the stack's domain. */
-  async domainId({ token }: Stack): Promise<number | undefined> {
-    return (await this.#connection.connectListAllDomains()).find(domain => domain.name === `${token}.web`)?.id
+  /** The running ids of all domains, by name: a guest that was started anew has another. */
+  async domainIds(): Promise<Map<string, number>> {
+    return new Map((await this.#connection.connectListAllDomains()).map(({ name, id }) => [name, id]))
   }
 
   /** What a stack has on the host, without what differs between two of the same. */
