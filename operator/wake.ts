@@ -129,6 +129,8 @@ export class Wake {
       this.#allBy('hypervisor', hypervisor)
       this.#allBy('hypervisor', '')
     } else if (state === 'Broken' || state === 'AuthFailed') {
+      // Objects without a host wait for each to be asked once, or to fail.
+      this.#allBy('hypervisor', '')
       // Only when it stays away do its objects say so.
       for (const kind of HOST_KINDS) for (const object of this.#mirror(kind).by('hypervisor', hypervisor)) this.#queue.addAfter(keyOf(object), UNREACHABLE_AFTER + 100)
     }

@@ -120,6 +120,21 @@ export function hypervisorNameOf(world: World, object: HostObject, uuid?: string
   return standard
 }
 
+/**
+ * A host that is being read for the first time may hold what an object without a host had before its cluster was rebuilt: the default
+ * takes it only when every host has been asked that can be. Answers the name of one that has not.
+ */
+function unasked(world: World, object: HostObject, chosen: string, uuid: string | undefined): string | undefined {
+  const named = object.status?.binding !== undefined || (object as StoragePool).spec.hypervisorRef !== undefined || object.kind === 'StorageVolume'
+  if (named || uuid === undefined || referencesOf(object).length > 0) return undefined
+  const { mirror } = world.host(chosen) ?? {}
+  if (mirror?.domain(uuid) ?? mirror?.network(uuid) ?? mirror?.pool(uuid)) return undefined
+  return world.mirrors.Hypervisor.list().map(hypervisor => hypervisor.metadata.name).find(name => {
+    const state = world.host(name)?.state
+    return name !== chosen && (state === undefined || state === 'Connecting' || state === 'Opening')
+  })
+}
+
 /** The connected host of an object. Throws WaitingForHypervisor, HypervisorUnreachable, HostChanged or Forbidden. */
 export function boundHost(world: World, object: HostObject, uuid?: string): BoundHost {
   const name = hypervisorNameOf(world, object, uuid)
@@ -147,6 +162,8 @@ export function boundHost(world: World, object: HostObject, uuid?: string): Boun
     // Nothing announces that the time is over after which the object says so.
     throw new Refusal('WaitingForHypervisor', `Waiting for the connection to Hypervisor ${name}${why}.`, object.status?.binding === undefined ? undefined : UNREACHABLE_AFTER - unknownFor + 100)
   }
+  const waiting = unasked(world, object, name, uuid)
+  if (waiting !== undefined) throw new Refusal('WaitingForHypervisor', `Waiting for the first look at Hypervisor ${waiting}: the object may have been there before, and Hypervisor ${name} takes it only if it was not. Name one in spec.hypervisorRef to go on at once.`)
   return { name, hypervisor, host, grant }
 }
 

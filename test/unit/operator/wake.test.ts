@@ -214,10 +214,10 @@ describe('a connection', () => {
     expect(keys).toEqual(['Hypervisor//kvm7', 'StoragePool/shop/images', 'StorageVolume/shop/root', 'VirtualDomain/shop/web', 'VirtualNetwork/shop/lab'])
   })
 
-  test('that breaks wakes its Hypervisor now, and its objects only when it stays away', () => {
+  test('that breaks wakes its Hypervisor and the objects without a host now, and its own objects only when it stays away', () => {
     bed.put('VirtualDomain', 'web', { spec: web, status: bound('shop.web') })
     bed.later.length = 0
-    expect(bed.woken(() => { bed.wake.host('kvm7', 'Broken') })).toEqual(['Hypervisor//kvm7'])
+    expect(bed.woken(() => { bed.wake.host('kvm7', 'Broken') })).toEqual(['Hypervisor//kvm7', 'StoragePool/shop/images', 'StorageVolume/shop/root', 'VirtualNetwork/shop/lab'])
     expect(bed.later).toEqual([['VirtualDomain/shop/web', 40_100]])
   })
 

@@ -76,6 +76,21 @@ describe('the host of an object', () => {
   })
 })
 
+describe('a host that has not been read yet', () => {
+  const two = [hypervisor('local', { default: true }), hypervisor('far')]
+  test.each<[string, Setting, VirtualDomain, boolean]>([
+    ['may hold what an object without a host had before', { hypervisors: two, hosts: { local: {}, far: { state: 'Opening' } } }, domain('web'), true],
+    ['has not even been called', { hypervisors: two, hosts: { local: {} } }, domain('web'), true],
+    ['keeps nobody waiting once it failed', { hypervisors: two, hosts: { local: {}, far: { state: 'Broken' } } }, domain('web'), false],
+    ['does not concern an object that names its host', { hypervisors: two, hosts: { local: {}, far: { state: 'Opening' } } }, domain('web', { hypervisorRef: { name: 'local' } }), false],
+    ['does not concern an object found on the default', { hypervisors: two, hosts: { local: { has: [UUID] }, far: { state: 'Opening' } } }, domain('web'), false],
+  ])('%s', (_name, setting, subject, waits) => {
+    const outcome = (): unknown => boundHost(world(setting), subject, UUID)
+    if (waits) expect(refusalOf(outcome).message).toContain('Waiting for the first look at Hypervisor far')
+    else expect(outcome).not.toThrow()
+  })
+})
+
 describe('a host that is away', () => {
   const now = Date.parse('2026-11-22T20:00:00Z')
   const away = (ms: number, state: Host['state'] = 'Broken'): World => world({ clock: new FakeClock(now), hosts: { local: { state, since: now - ms, error: 'connection refused' } } })
