@@ -39,8 +39,8 @@ export const LIFECYCLE = [['on_poweroff', 'lifecycle.onPoweroff'], ['on_reboot',
 const LISTS: Record<string, string> = { disk: 'disks', interface: 'interfaces', graphics: 'graphics', serial: 'serials' }
 
 const FIELDS: Record<string, [RegExp, string][]> = {
-  disk: [[/^\/source/, ''], [/^\/target@bus/, '.bus'], [/^\/target@dev/, '.target'], [/^\/driver@cache/, '.cache'], [/^\/driver@io/, '.io'], [/^\/driver@discard/, '.discard'], [/^\/serial/, '.serial'], [/^\/boot/, '.bootOrder'], [/^\/readonly/, '.readOnly'], [/^\/shareable/, '.shareable'], [/^@device/, '.device']],
-  interface: [[/^\/mac/, '.mac'], [/^\/model/, '.model'], [/^\/link/, '.linkState'], [/^\/mtu/, '.mtu'], [/^\/boot/, '.bootOrder'], [/^\/source@(network|portgroup)/, '.networkRef'], [/^\/source@bridge/, '.bridge']],
+  disk: [[/^(@type|\/source|\/backingStore|\/driver@type)/, ''], [/^\/target@bus/, '.bus'], [/^\/target@dev/, '.target'], [/^\/driver@cache/, '.cache'], [/^\/driver@io/, '.io'], [/^\/driver@discard/, '.discard'], [/^\/serial/, '.serial'], [/^\/boot/, '.bootOrder'], [/^\/readonly/, '.readOnly'], [/^\/shareable/, '.shareable'], [/^@device/, '.device']],
+  interface: [[/^\/mac/, '.mac'], [/^\/model/, '.model'], [/^\/link/, '.linkState'], [/^\/mtu/, '.mtu'], [/^\/boot/, '.bootOrder'], [/^\/source@(network|portgroup)/, '.networkRef'], [/^\/source@bridge/, '.bridge'], [/^(@type|\/source)/, '']],
   graphics: [[/^@passwd/, '.passwordSecretRef'], [/^(@listen|\/listen)/, '.listen']],
   serial: [],
 }

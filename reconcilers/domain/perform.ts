@@ -59,6 +59,8 @@ async function performLive(action: LiveAction, connection: Connection, dom: Doma
     case 'DescriptionSet': return await connection.domainSetMetadata(dom, 0, action.text, null, null, Affect.LIVE)
     case 'LifecycleSet':
       await connection.domainSetLifecycleAction(dom, action.event, action.action, Affect.LIVE)
+      // The host refuses some pairs of them: what did not go with the old value may go with the new one.
+      for (const [reason, refused] of memory.refusedLive) if (refused.path.startsWith('lifecycle.')) memory.refusedLive.delete(reason)
       memory.rebootEnds = action.armed || (action.event === 1 ? undefined : memory.rebootEnds)
       return
     case 'DeviceAttached': return await connection.domainAttachDeviceFlags(dom, action.xml, Affect.LIVE)

@@ -141,10 +141,14 @@ export const wasStopped = ({ status }: VirtualDomain): boolean =>
 const DETACH_AGAIN = { first: 30_000, last: 300_000 }
 const detachDue = ({ asked, times }: Detaching): number => asked + Math.min(DETACH_AGAIN.first * 2 ** (times - 1), DETACH_AGAIN.last)
 
+/** libvirt tells displays apart by their type, the spec by their name. */
+const inSpec = (text: string, { spec }: VirtualDomain): string =>
+  text.replace(/graphics\[(vnc|spice)\]/g, (all, type: 'vnc' | 'spice') => { const entry = spec.graphics?.find(display => display[type] !== undefined); return entry === undefined ? all : `graphics[${entry.name}]` })
+
 const differences = (changes: NextDocument['changes']): string => [...new Set(changes.map(change => specPath(change.path)))].slice(0, 8).join(', ')
 
 function planExisting(inputs: DomainInputs, observed: ObservedDomain): Plan<DomainAction> {
-  const { rendered, owner, found, ownership, adoption, binding, memory } = inputs
+  const { rendered, owner, found, ownership, adoption, binding, memory, object } = inputs
   const correct = corrects(inputs)
   const next = nextDocument({ ...rendered!, owner, found: found!.inactive, spelling: memory.spelling, correct })
   const foreign = ownership === 'Foreign' || ownership === 'Remade'
@@ -157,7 +161,7 @@ function planExisting(inputs: DomainInputs, observed: ObservedDomain): Plan<Doma
   if (next.differs || !observed.persistent) {
     const what = foreign ? `Adopted domain ${binding.name}.` : ownership === 'Rebuilt' ? `Took over domain ${binding.name} from a cluster that was rebuilt.` : !observed.persistent ? 'Made the transient domain persistent.' : next.changes.length === 0 ? 'Updated our record in the domain.' : `Redefined the domain: ${differences(next.changes)}.`
     const adopted = foreign && found!.live !== undefined ? altered.filter(change => waits(rendered!.wanted, change)).map(change => ({ path: specPath(change.path), current: shown(specPath(change.path), change.found), desired: shown(specPath(change.path), change.wanted), apply: 'ColdStart' as const })) : undefined
-    config.push({ type: 'Defined', guarded: foreign || ownership === 'Rebuilt', xml: serializeXml(next.document), reason: what, adopted })
+    config.push({ type: 'Defined', guarded: foreign || ownership === 'Rebuilt', xml: serializeXml(next.document), reason: inSpec(what, object), adopted })
   }
   config.push(...autostart(inputs, observed.autostart))
   const active = isActive(observed)
@@ -169,7 +173,7 @@ function planExisting(inputs: DomainInputs, observed: ObservedDomain): Plan<Doma
     actions: [...seedActions(inputs.seed), ...(correct ? [...config, ...live.actions] : [...live.actions, ...config]), ...power.actions],
     pending: live.pending,
     restartRequired: active && live.restartRequired,
-    drift: [...new Map(drift.map(entry => [entry.path, { ...entry, expected: brief(entry.expected), found: brief(entry.found) }])).values()],
+    drift: [...new Map(drift.map(entry => [entry.path, { ...entry, path: inSpec(entry.path, object), expected: brief(entry.expected), found: brief(entry.found) }])).values()],
     ...agentOf(found?.live),
     verbs: [...unrecorded(inputs), ...power.verbs],
     requeueAfter: soonest(power.requeueAfter, live.requeueAfter),
@@ -198,7 +202,7 @@ function planLive(inputs: DomainInputs, next: NextDocument, active: boolean): Li
   const live = found.live
   const started = appliedOf(live)
   const due: (number | undefined)[] = []
-  const pending = unique([...pendingChanges(live, rendered!.record, started), ...memory.adopted])
+  const pending = unique([...pendingChanges(live, rendered!.record, started), ...memory.adopted]).map(change => ({ ...change, path: inSpec(change.path, object) }))
   const { updatePolicy, restartPolicy = 'Always' } = object.spec
   // A guest that powers itself off looks the same then: only where that, too, would start it again.
   const rebootEnds = pending.length > 0 && updatePolicy?.restart === 'OnGuestReboot' && restartPolicy === 'Always'
@@ -208,7 +212,7 @@ function planLive(inputs: DomainInputs, next: NextDocument, active: boolean): Li
     due.push(detachDue(asked) - now)
     return detachDue(asked) > now
   }
-  for (const action of liveActions({ live, wanted: rendered!.wanted, next: next.document, started, applied: appliedOf(found.inactive), detaching, askedMemory: memory.askedMemory, rebootEnds })) {
+  for (const action of liveActions({ live, wanted: rendered!.wanted, next: next.document, started, applied: appliedOf(found.inactive), detaching, askedMemory: memory.askedMemory, rebootEnds }).map(found => ({ ...found, path: inSpec(found.path, object), reason: inSpec(found.reason, object) }))) {
     const refused = memory.refusedLive.get(action.reason)
     if (refused !== undefined && (refused.again === undefined || refused.again > now)) {
       const { again, ...change } = refused
