@@ -56,6 +56,8 @@ interface Run { object: HostObject; inputs?: Inputs; plan?: Plan; guarded: boole
 export class Loop {
   readonly #options: LoopOptions
   readonly #attempts = new Map<string, Attempts>()
+  /** UIDs of objects without our finalizer, of which the mirror has not heard yet. */
+  readonly #left = new Map<string, string>()
   /** The last token of the reconcile annotation that was answered by a refresh, empty for none: of every object that was ever looked at. */
   readonly #refreshed = new Map<string, string>()
 
@@ -69,8 +71,8 @@ export class Loop {
     const object = kind.mirror(this.#options.world).get(namespace, objectName) as HostObject | undefined
     if (object === undefined) return this.#forget(kind, key)
     const terminating = object.metadata.deletionTimestamp !== undefined
-    if (terminating && !object.metadata.finalizers?.includes(finalizer)) return { type: 'done' }
-    if (terminating && object.metadata.annotations?.[annotations.release] === 'true') return await this.#release(kind, key, object)
+    if (terminating && (!object.metadata.finalizers?.includes(finalizer) || this.#left.get(key) === object.metadata.uid)) return { type: 'done' }
+    if (terminating && object.metadata.annotations?.[annotations.release] === 'true') return await this.#release(kind, object)
     const run: Run = { object, guarded: false, recorded: [] }
     try {
       return await this.#attempt(kind, key, run)
@@ -219,8 +221,7 @@ export class Loop {
   async #settle(kind: AnyKind, run: Run, standing: Standing): Promise<Result> {
     if (run.plan?.gone) {
       this.#options.recorder.event(run.object, 'Normal', 'Deleted', standing.message)
-      await patchMetadata(this.#options.client, kind.resource, run.object, { removeFinalizers: [finalizer] })
-      return this.#forget(kind, keyOf(run.object))
+      return await this.#letGo(kind, run.object)
     }
     await this.#write(kind, run, standing)
     return run.plan?.requeueAfter === undefined ? { type: 'done' } : { type: 'requeueAfter', ms: run.plan.requeueAfter }
@@ -279,7 +280,7 @@ export class Loop {
     if (standing.reason === 'WaitingForHypervisor' && bound && run.object.metadata.deletionTimestamp === undefined) return again(refusal)
     const terminating = run.object.metadata.deletionTimestamp !== undefined
     if (terminating) {
-      if (!bound && run.inputs === undefined && this.#neverTouched(run.object)) return await this.#gone(kind, run)
+      if (!bound && run.inputs === undefined && this.#neverTouched(run.object)) return await this.#letGo(kind, run.object)
       if (standing.reason === 'WaitingForHypervisor' || standing.reason === 'HypervisorUnreachable' || standing.reason === 'HostChanged') {
         run.plan = { actions: [], pending: [], restartRequired: false, drift: [], standing, deletionBlocked: { reason: 'HypervisorUnreachable', message: `${standing.message} If the host is gone for good, annotate this object with ${annotations.release}=true: vireo then forgets it without touching the host.` } }
       }
@@ -299,11 +300,6 @@ export class Loop {
     }
   }
 
-  async #gone(kind: AnyKind, run: Run): Promise<Result> {
-    await patchMetadata(this.#options.client, kind.resource, run.object, { removeFinalizers: [finalizer] })
-    return this.#forget(kind, keyOf(run.object))
-  }
-
   async #hostError(kind: AnyKind, key: string, run: Run, standing: Standing, final: boolean, atLeast = 0): Promise<Result> {
     this.#options.onError?.(run.object.kind)
     const asked = askedOf(run.object)
@@ -319,15 +315,23 @@ export class Loop {
   }
 
   /** The annotation lets go of an object whose host is gone for good; the host is not touched, and an Event says so. */
-  async #release(kind: AnyKind, key: string, object: HostObject): Promise<Result> {
+  async #release(kind: AnyKind, object: HostObject): Promise<Result> {
     this.#options.recorder.event(object, 'Warning', 'Released', `Released by the annotation ${annotations.release}: vireo forgets the object without touching what it may have left on Hypervisor ${object.status?.binding?.hypervisor ?? '(none)'}.`)
+    return await this.#letGo(kind, object)
+  }
+
+  async #letGo(kind: AnyKind, object: HostObject): Promise<Result> {
     await patchMetadata(this.#options.client, kind.resource, object, { removeFinalizers: [finalizer] })
-    return this.#forget(kind, key)
+    const key = keyOf(object)
+    this.#forget(kind, key)
+    this.#left.set(key, object.metadata.uid)
+    return { type: 'done' }
   }
 
   #forget(kind: AnyKind, key: string): Result {
     this.#attempts.delete(key)
     this.#refreshed.delete(key)
+    this.#left.delete(key)
     kind.forget?.(key)
     return { type: 'done' }
   }

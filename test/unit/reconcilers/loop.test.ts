@@ -351,6 +351,13 @@ describe('deleting', () => {
     expect(log.lastIndexOf('host: read')).toBeGreaterThan(log.indexOf('host: Undefined'))
   })
 
+  test('takes it away once, whatever wakes the object before the mirror hears of that', async () => {
+    bed.put(terminating, bound)
+    planEnd(remove)
+    await bed.reconcile()
+    expect((await bed.reconcile()).log).toEqual([])
+  })
+
   test('what the API server does not show as being deleted is not removed', async () => {
     bed.put(terminating, bound)
     bed.live = { ...bed.live!, metadata: { ...bed.live!.metadata, deletionTimestamp: undefined } }
