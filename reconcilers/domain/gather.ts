@@ -6,7 +6,7 @@ import { verbAnnotations } from '../../crds/names.ts'
 import { type StorageVolume } from '../../crds/storagevolume.ts'
 import { type VirtualDomain } from '../../crds/virtualdomain.ts'
 import { type ObservedDomain, type ObservedVolume } from '../../observed/objects.ts'
-import { XmlError, type XmlElement, parseFragment } from '../../xml/tree.ts'
+import { XmlError, type XmlElement, childOf, parseFragment } from '../../xml/tree.ts'
 import { overlay } from '../../xml/merge.ts'
 import { guestsOf, hostArch } from '../capabilities.ts'
 import { parsed } from '../../xml/parsed.ts'
@@ -172,6 +172,7 @@ function render(world: World, object: VirtualDomain, bound: BoundHost, identity:
     seed: seed.wanted?.path,
     applied: found && appliedOf(found),
     foreign: found !== undefined && appliedOf(found) === undefined,
+    kept: found !== undefined && (appliedOf(found) === undefined || ownerOf(found)?.adopted) ? { type: found.attributes.type, machine: childOf(found, 'os', 'type')?.attributes.machine } : undefined,
   }
   checkRaw(bound.grant, object)
   const full = withOverlay(renderDomain(rendering), object)

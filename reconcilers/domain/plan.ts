@@ -173,7 +173,7 @@ function planExisting(inputs: DomainInputs, observed: ObservedDomain): Plan<Doma
     actions: [...seedActions(inputs.seed), ...(correct ? [...config, ...live.actions] : [...live.actions, ...config]), ...power.actions],
     pending: live.pending,
     restartRequired: active && live.restartRequired,
-    drift: [...new Map(drift.map(entry => [entry.path, { ...entry, path: inSpec(entry.path, object), expected: brief(entry.expected), found: brief(entry.found) }])).values()],
+    drift: [...new Map(drift.map(entry => [entry.path, { ...entry, path: inSpec(entry.path, object), expected: shown(entry.path, entry.expected), found: shown(entry.path, entry.found) }])).values()],
     ...agentOf(found?.live),
     verbs: [...unrecorded(inputs), ...power.verbs],
     requeueAfter: soonest(power.requeueAfter, live.requeueAfter),
@@ -186,7 +186,6 @@ const unrecorded = ({ memory, object }: DomainInputs): { name: string; token: st
     .filter(([name, token]) => object.status?.actions?.find(action => action.name === name)?.token !== token)
     .map(([name, token]) => ({ name, token, outcome: name === 'restart' && memory.restarting ? RESTARTING : 'Done' }))
 
-const brief = (value: string | undefined): string | undefined => (value === undefined ? undefined : value.startsWith('<') ? 'present' : value.slice(0, 200))
 const soonest = (...times: (number | undefined)[]): number | undefined => {
   const known = times.filter(time => time !== undefined)
   return known.length === 0 ? undefined : Math.max(0, Math.min(...known))

@@ -31,6 +31,8 @@ export interface Rendering {
   applied?: XmlElement
   /** The domain stands on the host already and is not of our making. */
   foreign?: boolean
+  /** Type and machine of an adopted domain: where the spec names none it keeps them. */
+  kept?: { type?: string; machine?: string }
 }
 
 export const isQemu = (driver: string): boolean => driver === 'QEMU'
@@ -45,11 +47,11 @@ export interface Platform { type: string; arch?: string; machine?: string }
 
 const DRIVER_TYPES: Record<string, string> = { Test: 'test', TEST: 'test', LXC: 'lxc', Xen: 'xen', ESX: 'vmware', VMware: 'vmware', OPENVZ: 'openvz', 'Hyper-V': 'hyperv' }
 
-export function platformOf({ spec, driver, guests, arch: hostArch }: Rendering): Platform {
+export function platformOf({ spec, driver, guests, arch: hostArch, kept }: Rendering): Platform {
   if (!isQemu(driver)) return { type: spec.type ?? DRIVER_TYPES[driver] ?? driver.toLowerCase(), arch: spec.os?.arch, machine: spec.os?.machine }
   const arch = spec.os?.arch ?? hostArch ?? guests[0]?.arch
   const guest = guests.find(candidate => candidate.arch === arch && candidate.osType === 'hvm')
-  const type = spec.type ?? (guest?.types.includes('kvm') ? 'kvm' : 'qemu')
-  const machine = spec.os?.machine ?? ['q35', 'virt', 'pc'].find(name => guest?.machines.includes(name))
+  const type = spec.type ?? kept?.type ?? (guest?.types.includes('kvm') ? 'kvm' : 'qemu')
+  const machine = spec.os?.machine ?? kept?.machine ?? ['q35', 'virt', 'pc'].find(name => guest?.machines.includes(name))
   return { type, arch, machine }
 }

@@ -41,6 +41,23 @@ describe('a device', () => {
 })
 
 describe('a domain of the host', () => {
+  test('keeps its machine and type when it is adopted by a spec that names none', () => {
+    const bed = new Bed({ spec: { memory: '64Mi', adoptionPolicy: 'Always' } })
+    bed.settle()
+    const machine = (): XmlElement => childOf(bed.inactive, 'os', 'type')!
+    bed.byHand(document => {
+      childOf(document, 'metadata')!.children = []
+      document.attributes['type'] = 'qemu'
+      childOf(document, 'os', 'type')!.attributes['machine'] = 'pc-i440fx-7.2'
+    })
+    bed.object = { ...bed.object, status: undefined }
+    bed.settle()
+    expect(machine().attributes['machine']).toBe('pc-i440fx-7.2')
+    bed.object = { ...bed.object, spec: { ...bed.object.spec, title: 'renamed' } }
+    bed.settle()
+    expect([bed.inactive.attributes['type'], machine().attributes['machine']]).toEqual(['qemu', 'pc-i440fx-7.2'])
+  })
+
   test('whose devices carry no alias of ours is adopted device by device, with nothing doubled', () => {
     fc.assert(fc.property(anySpec, spec => {
       const bed = new Bed({ spec: { ...spec, adoptionPolicy: 'Always' } })
