@@ -128,7 +128,7 @@ export class Host {
     this.#closing.abort()
     this.#wake?.()
     // A stream that the host does not take would outlive everything else.
-    await Promise.all([this.#connection, ...this.#streams].map(connection => connection?.close()))
+    await Promise.all([this.#connection, ...this.#streams].map(async connection => { await connection?.close() }))
     await this.#running
   }
 
