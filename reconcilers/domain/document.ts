@@ -98,11 +98,15 @@ export function nextDocument({ wanted, record, owner, found, spelling = new Map(
   }
 }
 
-/** What still differs right after a define is how the host spells it, or what it does not keep. Secrets are left out. */
-export function learnSpelling(input: DocumentInput): Spelling {
-  const { changes } = nextDocument({ ...input, correct: true })
-  return new Map(changes
-    .filter(change => change.kind !== 'remove' && !/passwd/.test(`${change.path}${change.wanted}${change.found}`))
+/**
+ * What differs right after a define, and did not in the document that was sent, is how the host spells it, or what it does
+ * not keep. Secrets are left out.
+ */
+export function learnSpelling(input: DocumentInput, sent: XmlElement): Spelling {
+  const differences = (found: XmlElement): Change[] => nextDocument({ ...input, found, correct: true }).changes
+  const drift = new Set(differences(sent).map(change => change.path))
+  return new Map(differences(input.found ?? sent)
+    .filter(change => change.kind !== 'remove' && !drift.has(change.path) && !/passwd/.test(`${change.path}${change.wanted}${change.found}`))
     .map(({ path, wanted = '', found = '' }) => [path, { wanted, found }]))
 }
 

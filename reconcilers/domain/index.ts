@@ -3,7 +3,7 @@
 import { virtualDomain, type VirtualDomain } from '../../crds/virtualdomain.ts'
 import { DomainState } from '../../drivers/driver.ts'
 import { isActive } from '../../observed/objects.ts'
-import { childOf, textOf } from '../../xml/tree.ts'
+import { type XmlElement, childOf, parseXml, textOf } from '../../xml/tree.ts'
 import { idOf } from '../../observed/mirror.ts'
 import { type Kind } from '../kind.ts'
 import { keyOf } from '../world.ts'
@@ -28,8 +28,8 @@ export function domainKind({ retainAll = () => false }: DomainKindOptions = {}):
   const memories = new Map<string, DomainMemory>()
   const keys = new Map<string, string>()
   const verifiedSeeds = new Set<string>()
-  /** Domains that were just defined: what then still differs is the host's spelling. */
-  const defined = new Set<string>()
+  /** The documents of domains that were just defined: what then differs is the host's spelling. */
+  const defined = new Map<string, string>()
 
   const memoryOf = (uuid: string): DomainMemory => {
     const known = memories.get(uuid)
@@ -47,7 +47,9 @@ export function domainKind({ retainAll = () => false }: DomainKindOptions = {}):
       const inputs = gatherDomain(world, object, { memory: memoryOf, verifiedSeeds, retainAll: retainAll() })
       keys.set(keyOf(object), inputs.binding.uuid)
       notice(inputs)
-      if (defined.delete(inputs.binding.uuid)) learn(inputs)
+      const sent = defined.get(inputs.binding.uuid)
+      if (sent !== undefined) learn(inputs, parseXml(sent))
+      defined.delete(inputs.binding.uuid)
       return inputs
     },
 
@@ -56,7 +58,7 @@ export function domainKind({ retainAll = () => false }: DomainKindOptions = {}):
 
     async perform(action, inputs) {
       await performDomain(action, inputs, verifiedSeeds)
-      if (action.type === 'Defined') defined.add(inputs.binding.uuid)
+      if (action.type === 'Defined') defined.set(inputs.binding.uuid, action.xml)
     },
 
     describe: describeDomain,
@@ -112,8 +114,8 @@ function notice({ observed, memory, found, now, object, terminating, rendered }:
   }
 }
 
-/** What still differs right after a define is how the host spells it: no drift, now or later. */
-function learn({ rendered, owner, found, memory }: DomainInputs): void {
+/** What differs right after a define is how the host spells it: no drift, now or later. */
+function learn({ rendered, owner, found, memory }: DomainInputs, sent: XmlElement): void {
   if (rendered === undefined || found === undefined || appliedOf(found.inactive) === undefined) return
-  memory.spelling = learnSpelling({ ...rendered, owner, found: found.inactive, correct: true })
+  memory.spelling = learnSpelling({ ...rendered, owner, found: found.inactive, correct: true }, sent)
 }

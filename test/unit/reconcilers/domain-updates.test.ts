@@ -6,7 +6,7 @@ import { nameOverlayDevices } from '../../../reconcilers/domain/devices.ts'
 import { learnSpelling, nextDocument, recordOf, spellingOf } from '../../../reconcilers/domain/document.ts'
 import { liveActions } from '../../../reconcilers/domain/live.ts'
 import { OFF_BY_WISH, reasonInForce, reasonName } from '../../../reconcilers/domain/power.ts'
-import { attributeOf, childOf, childrenOf, parseXml } from '../../../xml/tree.ts'
+import { attributeOf, childOf, childrenOf, cloneXml, parseXml } from '../../../xml/tree.ts'
 import { Bed, FULL, SHORTEST, type Spec, types } from './domain-bed.ts'
 
 const settled = (spec: Spec = FULL): Bed => {
@@ -163,8 +163,9 @@ describe("a value that the host spells otherwise", () => {
     const wanted = parseXml(`<domain><memory unit='KiB'>1024</memory><vcpu cpuset='${cpuset}'>1</vcpu><clock offset='utc'/></domain>`)
     return { wanted, record: recordOf(wanted), owner, correct: true }
   }
+  const sent = nextDocument(input('1,0')).document
   const spelled = (): ReturnType<typeof parseXml> => {
-    const found = nextDocument(input('1,0')).document
+    const found = cloneXml(sent)
     childOf(found, 'vcpu')!.attributes['cpuset'] = '0-1'
     // The host keeps nothing of this one.
     found.children = found.children.filter(child => typeof child === 'string' || child.name !== 'clock')
@@ -174,7 +175,7 @@ describe("a value that the host spells otherwise", () => {
   test('is learnt once, kept with the record, and then no difference', () => {
     const found = spelled()
     expect(nextDocument({ ...input('1,0'), found }).changes.map(change => change.path)).toEqual(['vcpu@cpuset', 'clock'])
-    const spelling = learnSpelling({ ...input('1,0'), found })
+    const spelling = learnSpelling({ ...input('1,0'), found }, sent)
     const next = nextDocument({ ...input('1,0'), found, spelling })
     expect(next).toMatchObject({ differs: true, changes: [], drift: [] })
     expect(spellingOf(next.document)).toEqual(spelling)
@@ -183,9 +184,16 @@ describe("a value that the host spells otherwise", () => {
     expect(nextDocument({ ...input('1,0'), found: next.document, correct: false })).toMatchObject({ differs: false, drift: [] })
   })
 
+  test('is not what somebody changed by hand and driftPolicy left in the document that was sent', () => {
+    const found = spelled()
+    const left = cloneXml(sent)
+    childOf(left, 'vcpu')!.attributes['cpuset'] = '0-1'
+    expect([...learnSpelling({ ...input('1,0'), found }, left).keys()]).toEqual(['clock'])
+  })
+
   test('says nothing about another wish, or another change by hand', () => {
     const found = spelled()
-    const known = nextDocument({ ...input('1,0'), found, spelling: learnSpelling({ ...input('1,0'), found }) }).document
+    const known = nextDocument({ ...input('1,0'), found, spelling: learnSpelling({ ...input('1,0'), found }, sent) }).document
     expect(nextDocument({ ...input('1'), found: known }).changes).toMatchObject([{ path: 'vcpu@cpuset', found: '0-1', wanted: '1' }])
     childOf(known, 'vcpu')!.attributes['cpuset'] = '0-3'
     expect(nextDocument({ ...input('1,0'), found: known }).changes).toMatchObject([{ path: 'vcpu@cpuset', found: '0-3', wanted: '1,0' }])
