@@ -205,6 +205,8 @@ export class Operator {
       log.info({ objects: Object.fromEntries(Object.entries(this.#mirrors).map(([kind, mirror]) => [kind, (mirror as Mirror).size])) }, 'mirrors are synced, reconciling begins')
       await runWorkers({ queue: this.queue, reconcile: key => this.reconcile(key), concurrency: 64, clock, log, signal, metrics: metrics.controller('vireo') })
     }
+    // What is due later would keep the process.
+    this.queue.shutdown()
     await Promise.all(reflecting)
     await this.#recorder.flush()
     this.#recorder.stop()
