@@ -205,13 +205,12 @@ describe('networks and guests', () => {
   test('statistics of a hung guest are not waited for', async () => {
     const pid = Number((await host.execOk(['cat', '/run/libvirt/qemu/guest.pid'])).trim())
     await host.execOk(['kill', '-STOP', String(pid)])
-    const hung = failure(c.domainSetMemoryFlags(dom, 131_072, Affect.LIVE))
-    await new Promise((resolve) => { setTimeout(resolve, 200) })
-    const started = performance.now()
-    expect((await c.connectGetAllDomainStats(0)).map(({ dom: { name } }) => name)).toEqual(['guest'])
-    expect(performance.now() - started).toBeLessThan(2000)
+    const hung = c.domainSetMemoryFlags(dom, 131_072, Affect.LIVE).then(() => 'done', () => 'refused')
+    // The later ones of these are asked while the guest's own call is under way.
+    for (let i = 0; i < 20; i++) expect((await c.connectGetAllDomainStats(0)).map(({ dom: { name } }) => name)).toEqual(['guest'])
+    expect(await Promise.race([hung, Promise.resolve('still under way')])).toBe('still under way')
     await host.execOk(['kill', '-CONT', String(pid)])
-    await hung.catch(() => {})
+    await hung
   })
 
   test('devices come and go, each with its event', async () => {
