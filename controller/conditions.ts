@@ -26,5 +26,5 @@ export function setCondition(conditions: readonly Condition[] | undefined, condi
 export const removeCondition = (conditions: readonly Condition[] | undefined, type: string): Condition[] =>
   (conditions ?? []).filter((condition) => condition.type !== type)
 
-export const findCondition = (conditions: readonly Condition[] | undefined, type: string): Condition | undefined =>
+export const findCondition = <C extends { type: string }>(conditions: readonly C[] | undefined, type: string): C | undefined =>
   conditions?.find((condition) => condition.type === type)

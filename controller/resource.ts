@@ -71,12 +71,6 @@ export const objectKey = (namespace: string | undefined, name: string): string =
 
 export const keyOf = (object: { metadata: { namespace?: string; name: string } }): string => objectKey(object.metadata.namespace, object.metadata.name)
 
-/** The inverse of objectKey. */
-export function splitKey(key: string): { namespace: string | undefined; name: string } {
-  const slash = key.indexOf('/')
-  return { namespace: slash > 0 ? key.slice(0, slash) : undefined, name: key.slice(slash + 1) }
-}
-
 /**
  * Compares two resourceVersions of one resource as the integers they are (KEP-5504), without a limit on their size:
  * negative, 0 or positive; undefined when one is not an integer and differs, so that no order is known.

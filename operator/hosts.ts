@@ -3,7 +3,7 @@
 import { type Clock } from '../clock/clock.ts'
 import { type Log } from '../controller/log.ts'
 import { parseDuration } from '../crds/duration.ts'
-import { type Hypervisor } from '../crds/hypervisor.ts'
+import { type Hypervisor, connectionDefaults as usual } from '../crds/hypervisor.ts'
 import { annotations } from '../crds/names.ts'
 import { type Connection, type DriverEvent, type OpenOptions } from '../drivers/driver.ts'
 import { Host, type HostState } from '../observed/host.ts'
@@ -25,8 +25,6 @@ export interface HostsOptions {
 }
 
 interface Kept { host: Host; leases: LeaseWatch; settings: string }
-
-const usual = { keepAliveInterval: '5s', keepAliveCount: 3, callTimeout: '30s', pollInterval: '30s' }
 
 export class Hosts {
   readonly #options: HostsOptions

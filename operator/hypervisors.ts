@@ -1,9 +1,10 @@
 // Reconciles Hypervisor objects: keeps their connections, writes their status, and lets them go when nothing refers to them.
 
+import { findCondition } from '../controller/conditions.ts'
 import { type Client } from '../controller/client.ts'
 import { type Result } from '../controller/controller.ts'
 import { type EventRecorder } from '../controller/events.ts'
-import { patchMetadata } from '../controller/finalizers.ts'
+import { hasFinalizer, patchMetadata } from '../controller/finalizers.ts'
 import { type StatusWriter } from '../controller/status.ts'
 import { type Hypervisor, type HypervisorStatus, hypervisor } from '../crds/hypervisor.ts'
 import { finalizer } from '../crds/names.ts'
@@ -37,7 +38,7 @@ export class Hypervisors {
       await patchMetadata(client, hypervisor.resource, object, { removeFinalizers: [finalizer] })
       return { type: 'done' }
     }
-    if (!terminating && !object.metadata.finalizers?.includes(finalizer)) {
+    if (!terminating && !hasFinalizer(object, finalizer)) {
       object = await patchMetadata(client, hypervisor.resource, object, { addFinalizers: [finalizer] })
       if (object === undefined) return { type: 'done' }
       world.mirrors.Hypervisor.observeWrite(object)
@@ -64,15 +65,15 @@ export class Hypervisors {
   #users(name: string): string | undefined {
     const { world } = this.#options
     const counts = (['VirtualDomain', 'StorageVolume', 'VirtualNetwork', 'StoragePool'] as const).flatMap(kind => {
-      const count = world.mirrors[kind].list().filter(object => hypervisorNameOf(world, object) === name && (object.status?.binding !== undefined || object.metadata.finalizers?.includes(finalizer))).length
+      const count = world.mirrors[kind].list().filter(object => hypervisorNameOf(world, object) === name && (object.status?.binding !== undefined || hasFinalizer(object, finalizer))).length
       return count === 0 ? [] : [`${count} ${kind}${count === 1 ? '' : 's'}`]
     })
     return counts.length === 0 ? undefined : counts.join(', ')
   }
 
   #tell(object: Hypervisor, next: HypervisorStatus, recorder: EventRecorder): void {
-    const before = object.status?.conditions?.find(condition => condition.type === 'Connected')
-    const now = next.conditions?.find(condition => condition.type === 'Connected')
+    const before = findCondition(object.status?.conditions, 'Connected')
+    const now = findCondition(next.conditions, 'Connected')
     if (now === undefined || (before?.reason === now.reason && before.message === now.message)) return
     if (now.reason === 'Connecting' || now.reason === 'Opening') return
     recorder.event(object, now.status === 'True' ? 'Normal' : 'Warning', now.status === 'True' ? 'Connected' : now.reason, now.message)

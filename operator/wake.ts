@@ -1,5 +1,6 @@
 // From changes to keys: which objects a change of the API, of a host or of a lease concerns. Never polls.
 
+import { findCondition } from '../controller/conditions.ts'
 import { type Change } from '../controller/mirror.ts'
 import { type WorkQueue } from '../controller/workqueue.ts'
 import { type HostState } from '../observed/host.ts'
@@ -187,6 +188,6 @@ function concerns(old: HostObject, object: HostObject): boolean {
 
 /** Readiness, binding, deletion and spec are what others look at. */
 function mattersToOthers(old: HostObject, object: HostObject): boolean {
-  const look = (at: HostObject): string => JSON.stringify([at.metadata.uid, at.metadata.generation, at.metadata.deletionTimestamp, at.status?.binding, at.status?.conditions?.find(condition => condition.type === 'Ready')?.status, at.metadata.finalizers])
+  const look = (at: HostObject): string => JSON.stringify([at.metadata.uid, at.metadata.generation, at.metadata.deletionTimestamp, at.status?.binding, findCondition(at.status?.conditions, 'Ready')?.status, at.metadata.finalizers])
   return look(old) !== look(object)
 }

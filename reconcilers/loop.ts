@@ -1,11 +1,12 @@
 // The shared loop of the four host-object kinds: get, gather, plan, observe afresh, perform, observe again, write status once.
 
+import { findCondition } from '../controller/conditions.ts'
 import { timestamp } from '../controller/timestamp.ts'
 import { type Client } from '../controller/client.ts'
 import { type Result } from '../controller/controller.ts'
 import { isNotFound } from '../controller/errors.ts'
 import { type EventRecorder } from '../controller/events.ts'
-import { patchMetadata } from '../controller/finalizers.ts'
+import { hasFinalizer, patchMetadata } from '../controller/finalizers.ts'
 import { type Log } from '../controller/log.ts'
 import { type StatusWriter } from '../controller/status.ts'
 import { annotations, finalizer } from '../crds/names.ts'
@@ -71,7 +72,7 @@ export class Loop {
     const object = kind.mirror(this.#options.world).get(namespace, objectName) as HostObject | undefined
     if (object === undefined) return this.#forget(kind, key)
     const terminating = object.metadata.deletionTimestamp !== undefined
-    if (terminating && (!object.metadata.finalizers?.includes(finalizer) || this.#left.get(key) === object.metadata.uid)) return { type: 'done' }
+    if (terminating && (!hasFinalizer(object, finalizer) || this.#left.get(key) === object.metadata.uid)) return { type: 'done' }
     if (terminating && object.metadata.annotations?.[annotations.release] === 'true') return await this.#release(kind, object)
     const run: Run = { object, guarded: false, recorded: [] }
     try {
@@ -198,7 +199,7 @@ export class Loop {
     const { object } = run
     const { namespace, name, uid } = object.metadata
     const intent = kind.intent?.(run.inputs)
-    const wanting = run.inputs!.terminating ? false : !object.metadata.finalizers?.includes(finalizer) || (intent !== undefined && object.metadata.annotations?.[annotations.intent] !== intent)
+    const wanting = run.inputs!.terminating ? false : !hasFinalizer(object, finalizer) || (intent !== undefined && object.metadata.annotations?.[annotations.intent] !== intent)
     if (wanting) {
       // The patch names UID and version, so its answer is the live object.
       const live = await patchMetadata(client, kind.resource, object, { addFinalizers: [finalizer], ...(intent === undefined ? {} : { annotations: { [annotations.intent]: intent } }) })
@@ -240,7 +241,7 @@ export class Loop {
     const actions = mergeVerbs(object.status?.actions, run.recorded, world.clock.now())
     const { conditions: _conditions, pendingChanges: _pending, drift: _drift, ...kept } = previous ?? {}
     const own = inputs === undefined ? kept : { binding: object.status?.binding, ...kind.describe(inputs) }
-    const before = object.status?.conditions?.find((condition: { type: string }) => condition.type === 'Ready')
+    const before = findCondition(object.status?.conditions, 'Ready')
     const normal = REPORTED_AS_NORMAL.has(standing.reason)
     // While objects wait for each other their sentences change as the others get on: the first one is news, the condition has the rest.
     if (!told && !isSettled(standing) && (before?.reason !== standing.reason || (!normal && before.message !== standing.message))) {

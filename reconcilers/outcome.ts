@@ -1,7 +1,7 @@
 // Turns where an object stands into its conditions and the common part of its status.
 
 import { timestamp } from '../controller/timestamp.ts'
-import { type Condition } from '../controller/conditions.ts'
+import { type Condition, findCondition, setCondition } from '../controller/conditions.ts'
 import { type DriftEntry, type PendingChange, type Plan, type Standing, isSettled, isStalled } from './plan.ts'
 
 export interface CommonStatus {
@@ -13,14 +13,10 @@ export interface CommonStatus {
 
 const list = (paths: string[]): string => (paths.length <= 6 ? paths.join(', ') : `${paths.slice(0, 6).join(', ')} and ${paths.length - 6} more`)
 
-/** Transition times stay while a condition's status stays. */
+/** These conditions and no others, sorted by type. Transition times stay while a condition's status stays. */
 export function conditionsOf(previous: Condition[] | undefined, wanted: Omit<Condition, 'lastTransitionTime'>[], now: number): Condition[] {
-  return wanted
-    .map(condition => {
-      const before = previous?.find(other => other.type === condition.type)
-      return { ...condition, message: condition.message.slice(0, 4096), lastTransitionTime: before?.status === condition.status ? before.lastTransitionTime : timestamp(now) }
-    })
-    .toSorted((a, b) => (a.type < b.type ? -1 : 1))
+  const kept = (previous ?? []).filter(({ type }) => findCondition(wanted, type) !== undefined)
+  return wanted.reduce((conditions, condition) => setCondition(conditions, { ...condition, message: condition.message.slice(0, 4096) }, now), kept)
 }
 
 export interface Circumstances { generation: number; now: number; previous: Partial<CommonStatus> | undefined; paused: boolean }

@@ -1,6 +1,6 @@
 // A plan is data: the actions that lead from what is observed to what is wanted, and the words for where things stand.
 
-import { ReadyReason, type ReconcilingReason, StalledReason, type UnknownReason } from '../crds/conditions.ts'
+import { type DeletionBlockedReason, ReadyReason, type ReconcilingReason, StalledReason, type UnknownReason } from '../crds/conditions.ts'
 
 /** One driver call (or a few that belong together) with its reason as a sentence: printed, recorded as an Event, then performed. */
 export interface Action {
@@ -38,7 +38,7 @@ export interface Plan<A extends Action = Action> {
   /** Conditions of the kind's own that hold now. */
   conditions?: { type: string; reason: string; message: string }[]
   /** Who keeps the object from going; a sentence. */
-  deletionBlocked?: { reason: 'InUse' | 'HypervisorUnreachable' | 'ForeignObject'; message: string }
+  deletionBlocked?: { reason: DeletionBlockedReason; message: string }
   /** When something is due that no event announces, ms from now. */
   requeueAfter?: number
   /** Verbs that these actions (or none) handle; recorded in status.actions. */

@@ -1,6 +1,6 @@
 // What a namespace may use of a host: the Hypervisor's policy, asked at the last moment before a call.
 
-import { type Hypervisor } from '../crds/hypervisor.ts'
+import { type Hypervisor, policyDefaults } from '../crds/hypervisor.ts'
 import { type XmlElement, attributeOf, childOf, childrenOf, elementsOf, serializeXml } from '../xml/tree.ts'
 import { Refusal } from './plan.ts'
 
@@ -33,8 +33,6 @@ export function selects(selector: LabelSelector, labels: Record<string, string>)
   })
 }
 
-export const DEFAULT_HOST_PATHS = ['/var/lib/vireo']
-
 /** Throws Forbidden where the namespace is not selected. */
 export function requireSelected(hypervisor: Hypervisor, namespace: string, labels: Record<string, string>): void {
   const selector = hypervisor.spec.policy?.namespaceSelector
@@ -47,9 +45,9 @@ export function grantFor(hypervisor: Hypervisor, namespace: string): Grant {
   return {
     hypervisor: hypervisor.metadata.name,
     namespace,
-    hostPaths: policy.hostPaths ?? DEFAULT_HOST_PATHS,
+    hostPaths: policy.hostPaths ?? [...policyDefaults.hostPaths],
     rawXML: policy.rawXML === 'Allowed',
-    foreignObjects: policy.foreignObjects ?? 'Forbidden',
+    foreignObjects: policy.foreignObjects ?? policyDefaults.foreignObjects,
     hostInterfaces: new Set(policy.hostInterfaces ?? []),
   }
 }

@@ -1,5 +1,7 @@
 // Finds the host an object belongs to and the objects it refers to, or says in a sentence what is missing.
 
+import { findCondition } from '../controller/conditions.ts'
+import { hasFinalizer } from '../controller/finalizers.ts'
 import { type Hypervisor } from '../crds/hypervisor.ts'
 import { type StoragePool } from '../crds/storagepool.ts'
 import { type StorageVolume } from '../crds/storagevolume.ts'
@@ -47,7 +49,7 @@ export function resolve<K extends Referable>(world: World, from: HostObject, kin
 
 /** Throws WaitingForReference unless the object a field refers to is Ready. */
 export function requireReady(target: { kind: string; metadata: { namespace?: string; name: string; generation?: number }; status?: { conditions?: { type: string; status: string; message: string }[] } }, field: string, from: string): void {
-  const ready = target.status?.conditions?.find(condition => condition.type === 'Ready')
+  const ready = findCondition(target.status?.conditions, 'Ready')
   if (ready?.status === 'True') return
   // What it waits for itself stands in its own condition; why it can't go on is worth repeating.
   const stalled = target.status?.conditions?.some(condition => condition.type === 'Stalled' && condition.status === 'True')
@@ -82,7 +84,7 @@ export function referencesOf(object: HostObject): { kind: Referable; ref: Ref; f
 }
 
 /** Something may have been made for the object: its finalizer is written before the first create. */
-const isBegun = ({ metadata }: HostObject): boolean => metadata.finalizers?.includes(finalizer) === true
+const isBegun = (object: HostObject): boolean => hasFinalizer(object, finalizer)
 
 /** The default Hypervisor: of two, the older serves; one that is being deleted does only where `evenTerminating` and no other can. */
 export function defaultHypervisor(world: World, evenTerminating = false): Hypervisor | undefined {

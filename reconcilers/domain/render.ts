@@ -1,5 +1,6 @@
 // Renders a VirtualDomain: spec and resolved references in, the wanted domain document out. Pure.
 
+import { parseDuration } from '../../crds/duration.ts'
 import { type VirtualDomainSpec } from '../../crds/virtualdomain.ts'
 import { type XmlElement, childOf, childrenOf, el } from '../../xml/tree.ts'
 import { renderDevices } from './devices.ts'
@@ -25,15 +26,8 @@ function renderOs(rendering: Rendering, platform: Platform): XmlElement {
     rendering.initrd !== undefined && el('initrd', {}, rendering.initrd),
     os.kernelBoot?.cmdline !== undefined && el('cmdline', {}, os.kernelBoot.cmdline),
     isQemu(driver) && !anyOrder && [el('boot', { dev: 'hd' }), el('boot', { dev: 'cdrom' })],
-    os.bootMenu !== undefined && el('bootmenu', { enable: os.bootMenu.state === 'Enabled' ? 'yes' : 'no', timeout: timeout === undefined ? undefined : milliseconds(timeout) }),
+    os.bootMenu !== undefined && el('bootmenu', { enable: os.bootMenu.state === 'Enabled' ? 'yes' : 'no', timeout: timeout === undefined ? undefined : Math.round(parseDuration(timeout)) }),
   )
-}
-
-function milliseconds(duration: string): number {
-  const unit: Record<string, number> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }
-  let total = 0
-  for (const [, count, name] of duration.matchAll(/([\d.]+)(ms|s|m|h)/g)) total += Number(count) * unit[name!]!
-  return Math.round(total)
 }
 
 function renderCpu(spec: VirtualDomainSpec, platform: Platform): XmlElement | undefined {

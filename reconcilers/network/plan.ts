@@ -1,5 +1,6 @@
 // The plan of a network: a pure function from what was gathered to the actions, and to the words for where things stand.
 
+import { findCondition } from '../../controller/conditions.ts'
 import { type VirtualNetwork } from '../../crds/virtualnetwork.ts'
 import { serializeXml } from '../../xml/tree.ts'
 import { type DriftEntry, type Plan, type Standing, planOf } from '../plan.ts'
@@ -26,7 +27,7 @@ const inForce = (object: VirtualNetwork): boolean => readyOf(object)?.status ===
 
 /** What is said about the present spec of a bound object. */
 function readyOf({ status, metadata }: VirtualNetwork): { status: string; reason: string } | undefined {
-  const ready = status?.conditions?.find(condition => condition.type === 'Ready')
+  const ready = findCondition(status?.conditions, 'Ready')
   return status?.binding !== undefined && ready?.observedGeneration === metadata.generation ? ready : undefined
 }
 

@@ -1,5 +1,6 @@
 // Decides what a pool needs: from gathered inputs to actions and standing, without a call.
 
+import { findCondition } from '../../controller/conditions.ts'
 import { PoolBuildFlags } from '../../drivers/driver.ts'
 import { type ObservedPool } from '../../observed/objects.ts'
 import { serializeXml } from '../../xml/tree.ts'
@@ -139,7 +140,7 @@ function planPresent(inputs: PoolInputs, pool: ObservedPool): PoolPlan {
 function specIsInForce({ object }: PoolInputs): boolean {
   const { status, metadata } = object
   if (status?.binding === undefined || status.observedGeneration !== metadata.generation) return false
-  const synced = status.conditions?.find(condition => condition.type === 'Synced')
+  const synced = findCondition(status.conditions, 'Synced')
   return synced?.status === 'True' || synced?.reason === 'Drifted'
 }
 

@@ -1,5 +1,6 @@
 // Tells who uses a thing of the host, in the words of one namespace: its own objects by name, everything else as a count.
 
+import { hasFinalizer } from '../../controller/finalizers.ts'
 import { finalizer } from '../../crds/names.ts'
 import { type StorageVolume } from '../../crds/storagevolume.ts'
 import { type VirtualDomain } from '../../crds/virtualdomain.ts'
@@ -14,7 +15,7 @@ export function referrersOf(world: World, kind: 'StoragePool' | 'StorageVolume',
   const { namespace, name, uid } = target.metadata
   return [...world.mirrors.StorageVolume.list(), ...world.mirrors.VirtualDomain.list()].filter(object =>
     object.metadata.uid !== uid
-    && (object.metadata.deletionTimestamp === undefined || object.metadata.finalizers?.includes(finalizer) === true)
+    && (object.metadata.deletionTimestamp === undefined || hasFinalizer(object, finalizer))
     && referencesOf(object).some(({ kind: of, ref }) => of === kind && ref.name === name && (ref.namespace ?? object.metadata.namespace) === namespace))
 }
 

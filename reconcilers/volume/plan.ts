@@ -1,5 +1,6 @@
 // Decides what a volume needs: from gathered inputs to actions and standing, without a call.
 
+import { findCondition } from '../../controller/conditions.ts'
 import { formatBytes, parseQuantity } from '../../crds/quantity.ts'
 import { type ObservedVolume } from '../../observed/objects.ts'
 import { serializeXml } from '../../xml/tree.ts'
@@ -136,7 +137,7 @@ function planMade(inputs: VolumeInputs, observed: ObservedVolume): VolumePlan {
 /** The spec was made smaller; otherwise somebody made the volume larger on the host. */
 function wasShrunk({ object: { status, metadata } }: VolumeInputs): boolean {
   if (status?.binding === undefined) return false
-  return status.observedGeneration !== metadata.generation || status.conditions?.find(condition => condition.type === 'Ready')?.reason === 'Invalid'
+  return status.observedGeneration !== metadata.generation || findCondition(status.conditions, 'Ready')?.reason === 'Invalid'
 }
 
 function planGrowth(inputs: VolumeInputs, observed: ObservedVolume, wanted: number, found: number): VolumePlan {
