@@ -318,7 +318,7 @@ export class Host {
         await this.#readOnce(connection, id, full)
         this.#readAt.set(id, began)
         this.#unread.get(id)?.timer.cancel()
-        this.#unread.delete(id)
+        if (this.#unread.delete(id)) this.mirror.announce(id)
         done.resolve()
       } catch (error) {
         this.#readAt.delete(id)

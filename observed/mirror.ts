@@ -1,6 +1,7 @@
 // The observed mirror: one hypervisor's objects in memory, with the indexes that reconcilers ask. Host is its one writer.
 
-import { type Observed, type ObservedDomain, type ObservedNetwork, type ObservedPool, type ObservedVolume } from './objects.ts'
+import { isDeepStrictEqual } from 'node:util'
+import { type Observed, type ObservedDomain, type ObservedNetwork, type ObservedPool, type ObservedVolume, isActive } from './objects.ts'
 
 export type ObservedChange =
   | { type: 'set'; id: string; object: Observed; before?: Observed }
@@ -52,6 +53,7 @@ export interface HostView {
   /** Volumes whose backing file is the path. */
   volumesBackedBy(path: string): ObservedVolume[]
   readonly size: number
+  readonly counts: Readonly<{ domains: number; runningDomains: number }>
 }
 
 const values = (object: Observed): string[] => {
@@ -73,26 +75,51 @@ export class HostMirror implements HostView {
   readonly #objects = new Map<string, Observed>()
   readonly #index = new Index()
   readonly #handlers: ((change: ObservedChange) => void)[] = []
+  /** Kept up to date with each write: asked on every change of a host with thousands. */
+  readonly counts = { domains: 0, runningDomains: 0 }
 
   onChange(handler: (change: ObservedChange) => void): void {
     this.#handlers.push(handler)
   }
 
+  #count(object: Observed, by: 1 | -1): void {
+    if (object.kind !== 'domain') return
+    this.counts.domains += by
+    if (isActive(object)) this.counts.runningDomains += by
+  }
+
+  /** Keeps what was read. What reads as before is no change: a relist of thousands wakes nobody. */
   set(object: Observed): void {
     const id = idOfObject(object)
     const before = this.#objects.get(id)
-    if (before !== undefined) for (const value of values(before)) this.#index.remove(value, id)
+    if (before !== undefined && isDeepStrictEqual(before, object)) return
+    if (before !== undefined) {
+      this.#count(before, -1)
+      for (const value of values(before)) this.#index.remove(value, id)
+    }
+    this.#count(object, 1)
     this.#objects.set(id, object)
     for (const value of values(object)) this.#index.add(value, id)
-    for (const handler of this.#handlers) handler({ type: 'set', id, object, before })
+    this.#tell({ type: 'set', id, object, before })
+  }
+
+  /** Tells of an object anew although it is as it was: what was in doubt has been read again. */
+  announce(id: string): void {
+    const object = this.#objects.get(id)
+    if (object !== undefined) this.#tell({ type: 'set', id, object, before: object })
+  }
+
+  #tell(change: ObservedChange): void {
+    for (const handler of this.#handlers) handler(change)
   }
 
   remove(id: string): void {
     const object = this.#objects.get(id)
     if (object === undefined) return
+    this.#count(object, -1)
     this.#objects.delete(id)
     for (const value of values(object)) this.#index.remove(value, id)
-    for (const handler of this.#handlers) handler({ type: 'gone', id, object })
+    this.#tell({ type: 'gone', id, object })
   }
 
   get(id: string): Observed | undefined {

@@ -50,7 +50,7 @@ export class Hypervisors {
     this.#tell(object, next, recorder)
     await status.write(object, next)
     if (due <= now) this.#counted.set(name, now)
-    const actual = [...host.mirror.domains()].length
+    const actual = host.mirror.counts.domains
     return due > now && actual !== next.domains ? { type: 'requeueAfter', ms: due - now } : { type: 'done' }
   }
 

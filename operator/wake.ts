@@ -1,5 +1,6 @@
 // From changes to keys: which objects a change of the API, of a host or of a lease concerns. Never polls.
 
+import { uuidOf } from '../reconcilers/defaults.ts'
 import { findCondition } from '../controller/conditions.ts'
 import { type Change } from '../controller/mirror.ts'
 import { type WorkQueue } from '../controller/workqueue.ts'
@@ -8,7 +9,7 @@ import { type ObservedChange } from '../observed/mirror.ts'
 import { type ObservedDomain, type ObservedPool, type ObservedVolume, isActive } from '../observed/objects.ts'
 import { annotations } from '../crds/names.ts'
 import { type VirtualDomainSpec } from '../crds/virtualdomain.ts'
-import { computedMac, computedUUID, libvirtName } from '../reconcilers/identity.ts'
+import { computedMac, libvirtName } from '../reconcilers/identity.ts'
 import { UNREACHABLE_AFTER, hypervisorNameOf, referencesOf } from '../reconcilers/references.ts'
 import { type HostObject, type HostObjectKind, type KindName, type World, keyOf } from '../reconcilers/world.ts'
 
@@ -45,9 +46,7 @@ function namesOf({ metadata: { name, namespace }, spec, status }: HostObject): s
 }
 
 function uuidsOf(world: World, kind: HostObjectKind, object: HostObject): string[] {
-  if (kind === 'StorageVolume') return []
-  const bound = object.status?.binding as { uuid?: string } | undefined
-  return [bound?.uuid ?? (object.spec as { uuid?: string }).uuid?.toLowerCase() ?? computedUUID(world.installation, kind, object.metadata.namespace!, object.metadata.name)]
+  return kind === 'StorageVolume' ? [] : [uuidOf(world, object)]
 }
 
 /** Secrets and ConfigMaps an object names: `Secret/namespace/name`. */

@@ -14,7 +14,7 @@ import { CallTimeout, LibvirtError, isUnknown, isUnsupported } from '../drivers/
 import { type AnyKind, type Inputs } from './kind.ts'
 import { commonStatus } from './outcome.ts'
 import { type Action, type Plan, Refusal, type Standing, isSettled } from './plan.ts'
-import { boundHost } from './references.ts'
+import { asManaged, boundHost } from './references.ts'
 import { type HostObject, type HostObjectKind, type World, keyOf, splitKey } from './world.ts'
 
 export interface LoopOptions {
@@ -103,7 +103,7 @@ export class Loop {
     let afresh = false
     let last = ''
     for (let round = 0; round < ROUNDS; round++) {
-      const inputs: Inputs = kind.gather(world, run.object)
+      const inputs: Inputs = kind.gather(world, asManaged(world, run.object))
       run.inputs = inputs
       const unread = inputs.bound.host.unread(kind.observedId(inputs))
       if (unread !== undefined) throw unread
@@ -158,7 +158,7 @@ export class Loop {
     const { host } = run.inputs!.bound
     try {
       await host.refresh(kind.observedId(run.inputs))
-      run.inputs = kind.gather(this.#options.world, run.object)
+      run.inputs = kind.gather(this.#options.world, asManaged(this.#options.world, run.object))
     } catch { /* the refusal itself is what is told */ }
   }
 
@@ -185,7 +185,7 @@ export class Loop {
     this.#refreshed.set(key, token)
     // A token that stands there at the first look was answered by the first list.
     if (answered === undefined || answered === token || token === '') return
-    const inputs: Inputs = kind.gather(this.#options.world, run.object)
+    const inputs: Inputs = kind.gather(this.#options.world, asManaged(this.#options.world, run.object))
     run.inputs = inputs
     await inputs.bound.host.refresh(kind.observedId(inputs))
   }

@@ -9,6 +9,7 @@ import { type VirtualDomain } from '../crds/virtualdomain.ts'
 import { type VirtualNetwork } from '../crds/virtualnetwork.ts'
 import { type Host } from '../observed/host.ts'
 import { finalizer } from '../crds/names.ts'
+import { uuidOf } from './defaults.ts'
 import { type Grant, grantFor, requireSelected, selects } from './policy.ts'
 import { Refusal } from './plan.ts'
 import { type HostObject, type World, call } from './world.ts'
@@ -135,6 +136,17 @@ function unasked(world: World, object: HostObject, chosen: string, uuid: string 
     const state = world.host(name)?.state
     return name !== chosen && (state === undefined || state === 'Connecting' || state === 'Opening')
   })
+}
+
+/**
+ * The object as its kind is to see it: on a Hypervisor that is only observed, every object is. What is written to the API
+ * stays the object itself.
+ */
+export function asManaged<O extends HostObject>(world: World, object: O): O {
+  if (object.spec.managementPolicy === 'ObserveOnly') return object
+  const name = hypervisorNameOf(world, object, uuidOf(world, object))
+  const observed = name !== undefined && world.mirrors.Hypervisor.get(undefined, name)?.spec.managementPolicy === 'ObserveOnly'
+  return observed ? { ...object, spec: { ...object.spec, managementPolicy: 'ObserveOnly' } } : object
 }
 
 /** The connected host of an object. Throws WaitingForHypervisor, HypervisorUnreachable, HostChanged or Forbidden. */

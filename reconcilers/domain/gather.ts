@@ -9,8 +9,9 @@ import { type ObservedDomain, type ObservedVolume } from '../../observed/objects
 import { XmlError, type XmlElement, childOf, parseFragment } from '../../xml/tree.ts'
 import { overlay } from '../../xml/merge.ts'
 import { guestsOf, hostArch } from '../capabilities.ts'
+import { uuidOf } from '../defaults.ts'
 import { parsed } from '../../xml/parsed.ts'
-import { type Owner, type Ownership, computedUUID, describeOwner, libvirtName, ownerOf, ownership } from '../identity.ts'
+import { type Owner, type Ownership, describeOwner, libvirtName, ownerOf, ownership } from '../identity.ts'
 import { Refusal } from '../plan.ts'
 import { type Grant, checkDomain, checkHostInterface, checkRawXML } from '../policy.ts'
 import { type BoundHost, boundHost, requireReady, requireSameHost, resolve } from '../references.ts'
@@ -28,15 +29,15 @@ interface Found { uuid: string; observed?: ObservedDomain; ownership: Ownership;
 /** The domain on the host that is this object's, or that stands in its way. Throws Conflict or Forbidden. */
 function identify(world: World, object: VirtualDomain, bound: BoundHost, self: Owner, name: string): Found {
   const { mirror } = bound.host
-  const { namespace, name: objectName } = object.metadata
-  const computed = object.status?.binding?.uuid ?? object.spec.uuid?.toLowerCase() ?? computedUUID(world.installation, 'VirtualDomain', namespace!, objectName)
+  const { namespace } = object.metadata
+  const expected = uuidOf(world, object)
   const holder = mirror.domainByName(name)
   // What was only looked at binds nothing: another domain of that name is looked at as well.
   const bindingOf = object.status?.binding
-  const observed = mirror.domain(computed) ?? (bindingOf === undefined || bindingOf.origin === 'Observed' ? holder : undefined)
+  const observed = mirror.domain(expected) ?? (bindingOf === undefined || bindingOf.origin === 'Observed' ? holder : undefined)
   if (observed === undefined) {
     if (holder !== undefined && object.metadata.deletionTimestamp === undefined) throw conflict(bound, name, undefined)
-    return { uuid: computed, ownership: 'Ours' }
+    return { uuid: expected, ownership: 'Ours' }
   }
   const owner = ownerOf(parsed(observed.inactive))
   const found: Found = { uuid: observed.ref.uuid, observed, owner, ownership: ownership(owner, self) }
@@ -220,14 +221,13 @@ export interface GatherOptions { memory: (uuid: string) => DomainMemory; verifie
 
 export function gatherDomain(world: World, object: VirtualDomain, { memory: memoryOf, verifiedSeeds, retainAll }: GatherOptions): DomainInputs {
   const { namespace, name: objectName, uid } = object.metadata
-  const hint = object.status?.binding?.uuid ?? object.spec.uuid?.toLowerCase() ?? computedUUID(world.installation, 'VirtualDomain', namespace!, objectName)
-  const bound = boundHost(world, object, hint)
+  const bound = boundHost(world, object, uuidOf(world, object))
   const name = object.status?.binding?.name ?? object.spec.name ?? libvirtName(bound.hypervisor.spec.nameFormat, namespace!, objectName)
   const owner: Owner = { installation: world.installation, cluster: world.cluster, namespace: namespace!, name: objectName, uid, released: false }
   const found = identify(world, object, bound, owner, name)
   const { observed, uuid } = found
   const terminating = object.metadata.deletionTimestamp !== undefined
-  const observeOnly = object.spec.managementPolicy === 'ObserveOnly' || bound.hypervisor.spec.managementPolicy === 'ObserveOnly'
+  const observeOnly = object.spec.managementPolicy === 'ObserveOnly'
   const documents = observed && { inactive: parsed(observed.inactive), live: observed.live === undefined ? undefined : parsed(observed.live) }
   const seed = observeOnly ? undefined : gatherSeed(world, object, bound, uuid, observed, verifiedSeeds)
   const rendered = terminating || observeOnly ? undefined : render(world, object, bound, { uuid, name: observed?.ref.name ?? name }, seed!, documents?.inactive)
@@ -237,7 +237,7 @@ export function gatherDomain(world: World, object: VirtualDomain, { memory: memo
   // What the mark says outlives a status that was never written, and the cluster.
   const origin: Binding['origin'] = recorded === 'Created' || recorded === 'Adopted' ? recorded : observeOnly ? 'Observed' : foreign || found.owner?.adopted ? 'Adopted' : 'Created'
   return {
-    object: observeOnly && object.spec.managementPolicy !== 'ObserveOnly' ? { ...object, spec: { ...object.spec, managementPolicy: 'ObserveOnly' } } : object,
+    object,
     bound,
     binding: { hypervisor: bound.name, name: observed?.ref.name ?? name, uuid, origin },
     terminating,

@@ -1,5 +1,6 @@
 // Plans a domain: config (the next document), live changes, power and the end. Pure: the same inputs give the same plan.
 
+import { deletionPolicyOf, driftActionOf } from '../defaults.ts'
 import { DomainState } from '../../drivers/driver.ts'
 import { ErrorNumber } from '../../drivers/errors.ts'
 import { type ObservedDomain, isActive } from '../../observed/objects.ts'
@@ -130,8 +131,8 @@ function powerOf(inputs: DomainInputs, state: Pick<ObservedDomain, 'state' | 're
   })
 }
 
-const corrects = ({ object }: DomainInputs): boolean => (object.spec.driftPolicy?.action ?? 'Correct') === 'Correct'
-const reports = ({ object }: DomainInputs): boolean => (object.spec.driftPolicy?.action ?? 'Correct') !== 'Ignore'
+const corrects = ({ object }: DomainInputs): boolean => driftActionOf(object.spec) === 'Correct'
+const reports = ({ object }: DomainInputs): boolean => driftActionOf(object.spec) !== 'Ignore'
 
 /** True where the last look found the guest off because powerState said so. */
 export const wasStopped = ({ status }: VirtualDomain): boolean =>
@@ -282,7 +283,7 @@ function planEnd(inputs: DomainInputs): Plan<DomainAction> {
   }
   const mine = ownership === 'Ours' || ownership === 'Rebuilt'
   if (!mine || object.spec.managementPolicy === 'ObserveOnly' || inputs.retainAll) return planOf(deleting(`Domain ${binding.name} stays on Hypervisor ${bound.name}, untouched.`), { gone: true })
-  const policy = object.spec.deletionPolicy ?? (binding.origin === 'Adopted' ? 'Retain' : 'Delete')
+  const policy = deletionPolicyOf(object.spec, binding.origin)
   if (policy === 'Retain') {
     return planOf(deleting(`Domain ${binding.name} stays on Hypervisor ${bound.name} (deletionPolicy: Retain).`), { actions: [{ type: 'Released', xml: serializeXml(released(found!.inactive)), reason: `Marked domain ${binding.name} as released; it stays on the host.` }] })
   }

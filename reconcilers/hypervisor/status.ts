@@ -4,7 +4,6 @@ import { type Condition } from '../../controller/conditions.ts'
 import { type Hypervisor, type HypervisorStatus } from '../../crds/hypervisor.ts'
 import { formatBytes } from '../../crds/quantity.ts'
 import { type Host } from '../../observed/host.ts'
-import { isActive } from '../../observed/objects.ts'
 import { guestsOf } from '../capabilities.ts'
 import { conditionsOf } from '../outcome.ts'
 
@@ -69,9 +68,8 @@ function facts(host: HypervisorInputs['host'], before: HypervisorStatus | undefi
   const known = host?.facts
   const { observedGeneration: _generation, conditions: _conditions, ...kept } = before ?? { observedGeneration: -1 }
   if (known === undefined) return kept
-  const domains = [...host!.mirror.domains()]
   const counts = countsDue || kept.domains === undefined
-    ? { domains: domains.length, runningDomains: domains.filter(isActive).length }
+    ? { ...host!.mirror.counts }
     : { domains: kept.domains, runningDomains: kept.runningDomains }
   return {
     driver: known.driver,

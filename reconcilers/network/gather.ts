@@ -6,6 +6,7 @@ import { idOf } from '../../observed/mirror.ts'
 import { type ObservedNetwork } from '../../observed/objects.ts'
 import { type XmlElement, childOf } from '../../xml/tree.ts'
 import { parsed } from '../../xml/parsed.ts'
+import { uuidOf } from '../defaults.ts'
 import { type Owner, computedUUID, describeOwner, libvirtName, ownerOf, ownership } from '../identity.ts'
 import { Refusal } from '../plan.ts'
 import { checkDocument, checkHostInterface, checkRawXML } from '../policy.ts'
@@ -25,7 +26,7 @@ export function gatherNetwork(world: World, object: VirtualNetwork, retainAll: b
   const { namespace, name, uid, deletionTimestamp } = object.metadata
   const terminating = deletionTimestamp !== undefined
   const computed = computedUUID(world.installation, 'VirtualNetwork', namespace!, name)
-  const uuid = object.status?.binding?.uuid ?? spec.uuid?.toLowerCase() ?? computed
+  const uuid = uuidOf(world, object)
   const bound = boundHost(world, object, uuid)
   const owner: Owner = { installation: world.installation, cluster: world.cluster, namespace: namespace!, name, uid, released: false }
 

@@ -1,5 +1,6 @@
 // The plan of a network: a pure function from what was gathered to the actions, and to the words for where things stand.
 
+import { deletionPolicyOf, driftActionOf } from '../defaults.ts'
 import { findCondition } from '../../controller/conditions.ts'
 import { type VirtualNetwork } from '../../crds/virtualnetwork.ts'
 import { serializeXml } from '../../xml/tree.ts'
@@ -19,7 +20,6 @@ export function planNetwork(inputs: NetworkInputs): NetworkPlan {
 
 const wantsActive = ({ spec }: NetworkInputs): boolean => spec.state !== 'Inactive'
 const wantsAutostart = ({ spec }: NetworkInputs): boolean => spec.autostart !== 'Disabled'
-const driftAction = ({ spec }: NetworkInputs): 'Correct' | 'Report' | 'Ignore' => spec.driftPolicy?.action ?? 'Correct'
 const word = (on: boolean, yes: string, no: string): string => (on ? yes : no)
 
 /** The present spec was in force before: what then differs in state and autostart came about on the host. */
@@ -49,8 +49,8 @@ const autostartSet = ({ binding }: NetworkInputs, autostart: boolean): NetworkAc
 function planAbsent(inputs: NetworkInputs): NetworkPlan {
   const { object, binding, bound, wanted, owner } = inputs
   const away = inForce(object) || readyOf(object)?.reason === 'NotFound'
-  if (away && driftAction(inputs) !== 'Correct') {
-    const drift: DriftEntry[] = driftAction(inputs) === 'Report' ? [{ path: 'state', expected: wantsActive(inputs) ? 'Active' : 'Inactive', found: 'Absent' }] : []
+  if (away && driftActionOf(inputs.spec) !== 'Correct') {
+    const drift: DriftEntry[] = driftActionOf(inputs.spec) === 'Report' ? [{ path: 'state', expected: wantsActive(inputs) ? 'Active' : 'Inactive', found: 'Absent' }] : []
     return planOf({ reason: 'NotFound', message: `The network ${binding.name} was removed from Hypervisor ${bound.name} by hand, and driftPolicy leaves it so. Set driftPolicy.action: Correct to have it made again.` }, { drift })
   }
   const xml = serializeXml(firstDocument(wanted!, binding.name, binding.uuid, owner))
@@ -73,7 +73,7 @@ function mayRecreate({ spec, running }: NetworkInputs): { allowed: boolean; why:
 
 function planPresent(inputs: NetworkInputs): NetworkPlan {
   const { object, observed, found, wanted, owner, binding, spec, ownership } = inputs
-  const policy = driftAction(inputs)
+  const policy = driftActionOf(inputs.spec)
   const taking = ownership !== 'Ours'
   const comparison = compare(found!, wanted!, owner, policy === 'Correct' || taking)
   const changing = planDocument(inputs, comparison)
@@ -155,7 +155,7 @@ function planDeletion(inputs: NetworkInputs): NetworkPlan {
     const message = `The network ${observed.ref.name} on Hypervisor ${bound.name} no longer carries this object's mark: ${whose}. vireo does not remove what is not its own: remove the network by hand, or annotate this object with vireo.dev/release=true to leave the network there.`
     return planOf({ reason: 'Deleting', message }, { deletionBlocked: { reason: 'ForeignObject', message } })
   }
-  const policy = inputs.retainAll ? 'Retain' : object.spec.deletionPolicy ?? (binding.origin === 'Adopted' ? 'Retain' : 'Delete')
+  const policy = inputs.retainAll ? 'Retain' : deletionPolicyOf(object.spec, binding.origin)
   if (policy === 'Retain') {
     if (observed.active && found!.stagedUnreadable) return gone(`Left the network ${binding.name} on the host; it is running, and this host cannot mark it as released until it stops.`)
     return planOf({ reason: 'Deleting', message: `Releasing the network ${binding.name}.` }, {

@@ -1,5 +1,6 @@
 // Gathers from the mirrors what a pool's plan looks at: who the pool is on the host, whose it is, and who uses it.
 
+import { uuidOf } from '../defaults.ts'
 import { type Binding } from '../../crds/common.ts'
 import { annotations } from '../../crds/names.ts'
 import { type StoragePool } from '../../crds/storagepool.ts'
@@ -40,7 +41,7 @@ export function gatherPool(world: World, object: StoragePool, remembered: Rememb
   const observing = spec.managementPolicy === 'ObserveOnly'
   const recorded = status?.binding
   const computed = computedUUID(world.installation, 'StoragePool', namespace, metadata.name)
-  const wanted = recorded?.uuid ?? spec.uuid?.toLowerCase() ?? computed
+  const wanted = uuidOf(world, object)
   const bound = boundHost(world, object, wanted)
   if (!terminating && !observing) {
     if (poolType(spec) === undefined) throw new Refusal('Invalid', 'The spec names no kind of pool: set one of dir, netfs, logical, iscsi, zfs, rbd, or managementPolicy: ObserveOnly.')

@@ -1,5 +1,6 @@
 // Decides what a pool needs: from gathered inputs to actions and standing, without a call.
 
+import { deletionPolicyOf, driftActionOf } from '../defaults.ts'
 import { findCondition } from '../../controller/conditions.ts'
 import { PoolBuildFlags } from '../../drivers/driver.ts'
 import { type ObservedPool } from '../../observed/objects.ts'
@@ -110,13 +111,13 @@ function planPresent(inputs: PoolInputs, pool: ObservedPool): PoolPlan {
   const actions: PoolAction[] = []
   const drift: DriftEntry[] = []
   const correct = (entry: DriftEntry, action: () => PoolAction[]): void => {
-    const policy = spec.driftPolicy?.action ?? 'Correct'
+    const policy = driftActionOf(spec)
     if (policy === 'Correct' || !specIsInForce(inputs)) actions.push(...action())
     else if (policy === 'Report') drift.push(entry)
   }
   const active = wantsActive(inputs)
-  const left = differences.length > 0 && specIsInForce(inputs) && (spec.driftPolicy?.action ?? 'Correct') !== 'Correct'
-  if (left && spec.driftPolicy?.action === 'Report') drift.push(...differences.map(({ path, found, wanted }) => ({ path, expected: wanted, found })))
+  const left = differences.length > 0 && specIsInForce(inputs) && driftActionOf(spec) !== 'Correct'
+  if (left && driftActionOf(spec) === 'Report') drift.push(...differences.map(({ path, found, wanted }) => ({ path, expected: wanted, found })))
   const recreate = !left && differences.length > 0 && (spec.updatePolicy?.recreate ?? 'WhenUnused') === 'WhenUnused' && users.length === 0
   if (recreate) {
     if (pool.active) actions.push({ type: 'Stopped', reason: `Stopped pool ${binding.name}, which nothing uses, to change ${differences.map(difference => difference.path).join(', ')}.` })
@@ -162,7 +163,7 @@ function planDeletion(inputs: PoolInputs): PoolPlan {
   }
   if (relation.type === 'Foreign') return leave(`Left the pool ${relation.pool.ref.name} as it is: vireo did not create it for this object.`)
   if (inputs.retainAll) return leave(`Left the pool ${binding.name} on the host: the API of StoragePools is being removed, and that deletes nothing.`)
-  const policy = object.spec.deletionPolicy ?? (object.status?.binding?.origin === 'Adopted' ? 'Retain' : 'Delete')
+  const policy = deletionPolicyOf(object.spec, object.status?.binding?.origin)
   if (policy === 'Retain') return leave(`Left the pool ${binding.name} on the host, as deletionPolicy: Retain says.`)
   if (users.length > 0) {
     const message = `The pool ${binding.name} is in use by ${users.join(', ')}: it is removed when these are gone.`

@@ -1,5 +1,6 @@
 // Decides what a volume needs: from gathered inputs to actions and standing, without a call.
 
+import { deletionPolicyOf, driftActionOf } from '../defaults.ts'
 import { findCondition } from '../../controller/conditions.ts'
 import { formatBytes, parseQuantity } from '../../crds/quantity.ts'
 import { type ObservedVolume } from '../../observed/objects.ts'
@@ -130,7 +131,7 @@ function planMade(inputs: VolumeInputs, observed: ObservedVolume): VolumePlan {
   }
   if (found - wanted < tolerance(pool?.type ?? 'dir')) return planOf(available(inputs))
   if (wasShrunk(inputs)) return planOf({ reason: 'Invalid', message: `spec.capacity: ${String(object.spec.capacity)} is less than the ${formatBytes(found)} that the volume has, and a volume only grows. Set spec.capacity to ${formatBytes(found)}, or make a new, smaller volume and copy the content from inside a guest.` })
-  const drift = object.spec.driftPolicy?.action === 'Ignore' ? [] : [{ path: 'capacity', expected: formatBytes(wanted), found: formatBytes(found) }]
+  const drift = driftActionOf(object.spec) === 'Ignore' ? [] : [{ path: 'capacity', expected: formatBytes(wanted), found: formatBytes(found) }]
   return planOf(available(inputs), { drift })
 }
 
@@ -161,7 +162,7 @@ function planDeletion(inputs: VolumeInputs): VolumePlan {
   const leave = (message: string): VolumePlan => planOf({ reason: 'Deleting', message }, { gone: true })
   if (isRunning(job)) return planOf({ reason: 'Deleting', message: 'Stopping the transfer.' }, { actions: [stop('the object is being deleted')] })
   if (spec.managementPolicy === 'ObserveOnly' || status?.binding?.origin === 'Observed') return leave(`Left the volume ${called(inputs)} as it is: vireo only looked at it.`)
-  const policy = spec.deletionPolicy ?? (binding.origin === 'Adopted' ? 'Retain' : 'Delete')
+  const policy = deletionPolicyOf(spec, binding.origin)
   if (inputs.retainAll) return leave(`Left the volume ${called(inputs)} on the host: the API of StorageVolumes is being removed, and that deletes nothing.`)
   // What is not whole is nobody's data.
   if (policy === 'Retain' && record !== 'Begun') return leave(`Left the volume ${called(inputs)} on the host, as deletionPolicy: ${spec.deletionPolicy === undefined ? 'Retain (the default for what was taken over)' : 'Retain'} says.`)

@@ -169,6 +169,7 @@ describe('what is on the host already and not ours', () => {
     await host.execOk(['virsh', 'define', '/dev/stdin'], { input: "<domain type='qemu'><name>clash</name><memory unit='MiB'>64</memory><os><type>hvm</type></os></domain>" })
     await host.execOk(['virsh', 'net-define', '/dev/stdin'], { input: "<network><name>clash</name><bridge name='virbr99'/></network>" })
     await host.execOk(['virsh', 'pool-define-as', 'clash', 'dir', '--target', '/srv'])
+    await host.execOk(['virsh', 'pool-start', 'clash'])
     await host.execOk(['virsh', 'vol-create-as', 'images', 'seen', '1M', '--format', 'raw'])
     await host.execOk(['sh', '-c', 'echo somebody elses data > /var/lib/vireo/images/unseen'])
   })
@@ -183,6 +184,29 @@ describe('what is on the host already and not ours', () => {
     expect(await refused(ours[4]!, 'Conflict')).toMatch(/The volume unseen is in pool images on Hypervisor local already.*Choose another spec\.name/)
     expect(await fingerprint()).toBe(before)
     await remove(...ours)
+    expect(await fingerprint()).toBe(before)
+  })
+
+  test('is only looked at on a Hypervisor that is only observed, and nothing is made there', async () => {
+    const there = { hypervisorRef: { name: 'watched' } }
+    await apply(manifest('Hypervisor', 'watched', { uri: stage.host.uri(), managementPolicy: 'ObserveOnly', policy: { foreignObjects: 'Adopt' } }))
+    await stage.untilReady('Hypervisor', 'watched')
+    const before = await fingerprint()
+    const take = { ...there, adoptionPolicy: 'Always' }
+    const pool = manifest('StoragePool', 'w-pool', { ...take, name: 'clash', dir: { path: '/srv' } })
+    const found = [pool, domain('w-dom', { ...take, name: 'clash', title: 'ours' }), network('w-net', { ...take, name: 'clash' })]
+    const absent = [
+      domain('w-new-dom', there),
+      network('w-new-net', there),
+      manifest('StoragePool', 'w-new-pool', { ...there, dir: { path: '/var/lib/vireo/w-new' } }),
+      volume('w-new-vol', { poolRef: { name: 'w-pool' } }),
+    ]
+    await apply(...found, ...absent)
+    for (const { kind, metadata: { name } } of found) await stage.untilReady(kind, name)
+    for (const object of absent) expect(await refused(object, 'NotFound')).toMatch(/Hypervisor watched/)
+    expect(await fingerprint()).toBe(before)
+    await remove(...absent, ...found)
+    await remove(manifest('Hypervisor', 'watched', {}))
     expect(await fingerprint()).toBe(before)
   })
 

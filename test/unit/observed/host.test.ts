@@ -319,6 +319,21 @@ describe('reading', () => {
     expect(host.readSince(idOf.domain(A), clock.now())).toBe(true)
   })
 
+  test('is announced when it is read again, also where it is as it was before', async () => {
+    const { host, machine, clock } = await opened()
+    const told: string[] = []
+    host.mirror.onChange(({ id }) => told.push(id))
+    machine.broken.set(A, refusal(ErrorNumber.INTERNAL_ERROR, 'broken'))
+    machine.latest.handler!(lifecycle(A))
+    await rest()
+    machine.broken.clear()
+    await clock.advance(1_000)
+    await rest()
+    expect(told).toEqual([idOf.domain(A)])
+    await host.refresh(idOf.domain(A))
+    expect(told, 'and a read that finds nothing new is not').toHaveLength(1)
+  })
+
   test('is tried again ever more rarely, up to a minute', async () => {
     const { machine, clock } = await opened()
     machine.broken.set(A, refusal(ErrorNumber.INTERNAL_ERROR, 'broken'))

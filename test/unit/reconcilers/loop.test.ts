@@ -1,12 +1,14 @@
 // The invariants of the shared loop, with a kind, a host and an API server made of a few lines, and everything they hear in one list.
 
 import { beforeEach, describe, expect, test } from 'vitest'
+import { findCondition } from '../../../controller/conditions.ts'
 import { type Client } from '../../../controller/client.ts'
 import { ApiError } from '../../../controller/errors.ts'
 import { type KubeObject } from '../../../controller/resource.ts'
 import { Mirror } from '../../../controller/mirror.ts'
 import { silentLog } from '../../../controller/log.ts'
 import { annotations, finalizer } from '../../../crds/names.ts'
+import { type Hypervisor } from '../../../crds/hypervisor.ts'
 import { type VirtualNetwork, virtualNetwork } from '../../../crds/virtualnetwork.ts'
 import { CallTimeout, ConnectionLost, ErrorNumber, LibvirtError } from '../../../drivers/errors.ts'
 import { type Inputs, type Kind } from '../../../reconcilers/kind.ts'
@@ -23,10 +25,13 @@ const remove: Action = { type: 'Undefined', reason: 'Removed it.', guarded: true
 const refused = (code: number, message: string): LibvirtError => new LibvirtError({ code, domain: 19, level: 2, message, procedure: 'networkCreate' })
 type Status = NonNullable<VirtualNetwork['status']>
 
+const kvm7: Hypervisor = { apiVersion: 'vireo.dev/v1alpha1', kind: 'Hypervisor', metadata: { name: 'kvm7', uid: 'kvm7', resourceVersion: '1' }, spec: { uri: 'qemu:///system', default: true } }
+
 class Bed {
   readonly clock = new FakeClock()
   readonly mirror = new Mirror<VirtualNetwork>()
   readonly writer = this.mirror.takeWriter()
+  readonly hypervisors = new Mirror<Hypervisor>()
   /** Everything that leaves the loop, in order. */
   log: string[] = []
   /** The object as the API server has it. */
@@ -39,9 +44,10 @@ class Bed {
   intent: string | undefined
   readonly loop: Loop
   #version = 10
+  readonly #hypervisorWriter = this.hypervisors.takeWriter()
 
   constructor() {
-    const world = { clock: this.clock, mirrors: { VirtualNetwork: this.mirror } } as unknown as World
+    const world = { installation: '11111111-1111-4111-8111-111111111111', host: () => undefined, clock: this.clock, mirrors: { VirtualNetwork: this.mirror, Hypervisor: this.hypervisors }, hosts: () => [] } as unknown as World
     const host = {
       readSince: () => false,
       unread: () => undefined,
@@ -87,6 +93,12 @@ class Bed {
       confirmDefinition: () => { this.log.push('api: definition'); return Promise.resolve() },
     })
     this.writer.replace([], '1')
+    this.#hypervisorWriter.replace([kvm7], '1')
+  }
+
+  /** The whole host is only observed from now on. */
+  observeOnly(): void {
+    this.#hypervisorWriter.apply('MODIFIED', { ...kvm7, metadata: { ...kvm7.metadata, resourceVersion: '2' }, spec: { ...kvm7.spec, managementPolicy: 'ObserveOnly' } })
   }
 
   #serve(object: VirtualNetwork): void {
@@ -114,6 +126,8 @@ class Bed {
 }
 
 const bound: Status = { observedGeneration: 1, binding: { hypervisor: 'kvm7', name: 'shop.lab', uuid: 'u', origin: 'Created' } }
+
+const messageOf = (object: VirtualNetwork | undefined): string | undefined => findCondition(object?.status?.conditions, 'Ready')?.message
 
 let bed: Bed
 beforeEach(() => { bed = new Bed() })
@@ -169,6 +183,19 @@ describe('creating', () => {
     bed.plan = () => planOf(available, bed.log.includes('host: read') ? {} : { actions: [change] })
     const { log } = await bed.reconcile()
     expect(log).not.toContain('host: Updated')
+  })
+})
+
+describe('a Hypervisor that is only observed', () => {
+  test('has its objects only observed, whatever they say', async () => {
+    bed.put({ finalizers: [finalizer] }, bound)
+    bed.plan = ({ object, bound: { name } }) => planOf({ reason: 'Available', message: `${object.spec.managementPolicy ?? 'Full'} on ${name}` })
+    await bed.reconcile()
+    expect(messageOf(bed.live)).toBe('Full on kvm7')
+    bed.observeOnly()
+    await bed.reconcile()
+    expect(messageOf(bed.live)).toBe('ObserveOnly on kvm7')
+    expect(bed.live?.spec).toEqual({})
   })
 })
 

@@ -9,8 +9,8 @@ import { type VirtualDomain } from '../../../crds/virtualdomain.ts'
 import { type VirtualNetwork } from '../../../crds/virtualnetwork.ts'
 import { type Host } from '../../../observed/host.ts'
 import { Refusal } from '../../../reconcilers/plan.ts'
-import { UNREACHABLE_AFTER, boundHost, hypervisorNameOf, requireReady, requireSameHost, resolve } from '../../../reconcilers/references.ts'
-import { type World } from '../../../reconcilers/world.ts'
+import { UNREACHABLE_AFTER, asManaged, boundHost, hypervisorNameOf, requireReady, requireSameHost, resolve } from '../../../reconcilers/references.ts'
+import { type HostObject, type World } from '../../../reconcilers/world.ts'
 import { FakeClock } from '../../support/fakeclock.ts'
 
 const UUID = '11111111-0000-5000-8000-000000000001'
@@ -73,6 +73,28 @@ describe('the host of an object', () => {
     ['is none for a volume whose pool is not there', {}, volume('disk', { poolRef: { name: 'images' } }), undefined],
   ])('%s', (_what, setting, subject, expected) => {
     expect(hypervisorNameOf(world(setting), subject, UUID)).toBe(expected)
+  })
+})
+
+describe('on a Hypervisor that is only observed', () => {
+  const hypervisors = [hypervisor('local', { default: true }), hypervisor('seen', { managementPolicy: 'ObserveOnly' })]
+  const pool = object<StoragePool>('StoragePool', 'images', { hypervisorRef: { name: 'seen' } })
+  const there = { hypervisorRef: { name: 'seen' } }
+  test.each<[string, HostObject]>([
+    ['a domain', domain('web', there)],
+    ['a network', network('lab', there)],
+    ['a pool', pool],
+    ['a volume, by its pool', volume('disk', { poolRef: { name: 'images' } })],
+    ['a domain bound there', domain('web', {}, bound('seen'))],
+  ])('%s is only observed, and the object itself stays as it is', (_what, subject) => {
+    const before = structuredClone(subject)
+    const seen = asManaged(world({ hypervisors, pools: [pool] }), subject)
+    expect(seen).toEqual({ ...before, spec: { ...before.spec, managementPolicy: 'ObserveOnly' } })
+    expect(subject).toEqual(before)
+  })
+
+  test.each<[string, HostObject]>([['elsewhere', domain('web')], ['without any host', volume('disk', { poolRef: { name: 'none' } })]])('what is %s is managed as it says', (_what, subject) => {
+    expect(asManaged(world({ hypervisors }), subject)).toBe(subject)
   })
 })
 
