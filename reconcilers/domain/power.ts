@@ -40,7 +40,8 @@ interface Verbs { restart?: string; reset?: string; 'power-off'?: string }
 interface Asked { verb?: { name: VerbName; token: string } }
 
 export type PowerAction =
-  | { type: 'Started'; reason: string; guarded: true; paused: boolean; ownEnd: boolean }
+  /** Creates nothing: what is started was defined, and its object holds our finalizer. */
+  | { type: 'Started'; reason: string; paused: boolean; ownEnd: boolean }
   | { type: 'ShutdownRequested' | 'PoweredOff'; reason: string; restart?: boolean } & Asked
   | { type: 'Resumed' | 'Suspended'; reason: string }
   | { type: 'Reset'; reason: string } & Asked
@@ -104,7 +105,7 @@ export const isHealthyRun = (memory: PowerMemory, now: number): boolean => memor
 const plan = (standing: Standing, rest: Partial<PowerPlan> = {}): PowerPlan => ({ actions: [], drift: [], verbs: [], standing, ...rest })
 const running = (message = 'The guest runs.'): Standing => ({ reason: 'Available', message })
 const stopped = (message: string): Standing => ({ reason: 'Stopped', message })
-const start = (reason: string, { paused = false, ownEnd = false } = {}): PowerAction => ({ type: 'Started', reason, guarded: true, paused, ownEnd })
+const start = (reason: string, { paused = false, ownEnd = false } = {}): PowerAction => ({ type: 'Started', reason, paused, ownEnd })
 
 const isRestarting = ({ memory, restart, active }: PowerInput): boolean => memory.restarting === true || (restart !== undefined && (!active || restart.sameRun))
 
