@@ -1,6 +1,6 @@
 // What the observed mirror holds of each libvirt object: its documents as text and the few facts that are asked often.
 
-import { type DomainRef, type DomainState, type NetworkRef, type StoragePoolInfo, type StoragePoolRef, type StorageVolRef } from '../drivers/driver.ts'
+import { type DomainRef, DomainState, type NetworkRef, type StoragePoolInfo, type StoragePoolRef, type StorageVolRef } from '../drivers/driver.ts'
 import { type XmlElement, attributeOf, childOf, childrenOf, parseXml, textOf } from '../xml/tree.ts'
 
 export interface DiskFacts { target: string; device: string; alias?: string; source?: string; pool?: string; volume?: string; backing: string[]; readOnly: boolean }
@@ -41,6 +41,9 @@ export type Observed = ObservedDomain | ObservedNetwork | ObservedPool | Observe
 
 /** True while a process of the host stands behind the domain, paused and crashed ones included. */
 export const isActive = (domain: ObservedDomain): boolean => domain.live !== undefined
+
+/** True while the host takes a guest down that has no process any more: why it ended is told when the host is done, with an event. */
+export const isEnding = (domain: Pick<ObservedDomain, 'live' | 'state'>): boolean => domain.live === undefined && domain.state !== DomainState.Shutoff && domain.state !== DomainState.Crashed && domain.state !== DomainState.NoState
 
 const lower = (text: string | undefined): string | undefined => text?.toLowerCase()
 

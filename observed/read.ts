@@ -21,15 +21,17 @@ function factsOf(before: ObservedDomain | undefined, inactive: string, live: str
 export async function readDomain(connection: Connection, ref: DomainRef, before: ObservedDomain | undefined, full: boolean): Promise<ObservedDomain> {
   const SECURE = XMLFlags.SECURE
   const everything = full || before === undefined
-  const [state, inactive, autostart, persistent] = await Promise.all([
+  const [first, inactive, autostart, persistent] = await Promise.all([
     connection.domainGetState(ref),
     connection.domainGetXMLDesc(ref, XMLFlags.INACTIVE | SECURE),
     everything ? connection.domainGetAutostart(ref).catch(unsupportedIs(false)) : before.autostart,
     everything ? connection.domainIsPersistent(ref) : before.persistent,
   ])
   // The running id stands in the live document: a look-up would be one more call. A crashed guest may be kept or gone.
-  const document = state.state === DomainState.Shutoff ? '' : await connection.domainGetXMLDesc(ref, SECURE)
+  const document = first.state === DomainState.Shutoff ? '' : await connection.domainGetXMLDesc(ref, SECURE)
   const id = Number(/^<domain [^>]*\bid=['"](\d+)/.exec(document)?.[1] ?? -1)
+  // A guest that ended between the two calls is off for a reason that only a later look tells.
+  const state = first.state !== DomainState.Shutoff && id < 0 ? await connection.domainGetState(ref) : first
   const live = id < 0 ? undefined : document
   const name = /<name>([^<]*)<\/name>/.exec(inactive)?.[1] ?? ref.name
   return { kind: 'domain', ref: { ...ref, id, name: unescape(name) }, ...state, persistent, autostart, inactive, live, ...factsOf(before, inactive, live) }

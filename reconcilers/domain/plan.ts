@@ -3,13 +3,13 @@
 import { deletionPolicyOf, driftActionOf } from '../defaults.ts'
 import { DomainState } from '../../drivers/driver.ts'
 import { ErrorNumber } from '../../drivers/errors.ts'
-import { type ObservedDomain, isActive } from '../../observed/objects.ts'
+import { type ObservedDomain, isActive, isEnding } from '../../observed/objects.ts'
 import { type XmlElement, childOf, serializeXml, textOf } from '../../xml/tree.ts'
-import { type Owner, type Ownership } from '../identity.ts'
-import { type Inputs } from '../kind.ts'
+import type { Owner, Ownership } from '../identity.ts'
+import type { Inputs } from '../kind.ts'
 import { type Action, type PendingChange, type Plan, type Standing, isSettled, planOf } from '../plan.ts'
 import { ConditionType } from '../../crds/conditions.ts'
-import { type VirtualDomain } from '../../crds/virtualdomain.ts'
+import type { VirtualDomain } from '../../crds/virtualdomain.ts'
 import { type NextDocument, type Spelling, appliedOf, nextDocument, released } from './document.ts'
 import { type LiveAction, agentConnected, liveActions, pendingChanges, shown, waits } from './live.ts'
 import { LIFECYCLE, specPath } from './paths.ts'
@@ -110,7 +110,7 @@ function autostart({ object }: DomainInputs, now: boolean): DomainAction[] {
   return object.spec.autostart === undefined && !now || enabled === now ? [] : [{ type: 'AutostartSet', enabled, reason: `${enabled ? 'Enabled' : 'Disabled'} autostart.` }]
 }
 
-function powerOf(inputs: DomainInputs, state: Pick<ObservedDomain, 'state' | 'reason'> & { active: boolean }): PowerPlan {
+function powerOf(inputs: DomainInputs, state: Pick<ObservedDomain, 'state' | 'reason'> & { active: boolean; ending?: boolean }): PowerPlan {
   const { object, memory, now, verbs, terminating, gracePeriod, observed } = inputs
   const { spec, status } = object
   const begun = status?.actions?.find(action => action.name === 'restart' && action.outcome === RESTARTING)
@@ -167,7 +167,7 @@ function planExisting(inputs: DomainInputs, observed: ObservedDomain): Plan<Doma
   config.push(...autostart(inputs, observed.autostart))
   const active = isActive(observed)
   const live = planLive(inputs, next, active)
-  const power = updated(powerOf(inputs, { ...observed, active }), inputs, live, observed)
+  const power = updated(powerOf(inputs, { ...observed, active, ending: isEnding(observed) }), inputs, live, observed)
   const drift = reports(inputs) ? [...next.drift.map(change => ({ path: specPath(change.path), expected: change.wanted, found: change.found })), ...live.drift, ...power.drift] : []
   return planOf(standing(power, inputs), {
     // What is drift is told by the record: where drift stays, the record may say "done" only once it is.
@@ -287,8 +287,9 @@ function planEnd(inputs: DomainInputs): Plan<DomainAction> {
   if (policy === 'Retain') {
     return planOf(deleting(`Domain ${binding.name} stays on Hypervisor ${bound.name} (deletionPolicy: Retain).`), { actions: [{ type: 'Released', xml: serializeXml(released(found!.inactive)), reason: `Marked domain ${binding.name} as released; it stays on the host.` }] })
   }
-  if (isActive(observed)) {
-    const power = powerOf(inputs, { ...observed, active: true })
+  const [active, ending] = [isActive(observed), isEnding(observed)]
+  if (active || ending) {
+    const power = powerOf(inputs, { ...observed, active, ending })
     return planOf(power.standing, { actions: power.actions, requeueAfter: power.requeueAfter })
   }
   return planOf(deleting('Removing the domain.'), { actions: [{ type: 'Undefined', guarded: true, reason: `Undefined domain ${binding.name} on Hypervisor ${bound.name}.` }] })

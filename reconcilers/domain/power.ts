@@ -1,7 +1,7 @@
 // Decides about power: the wish, what the guest did by itself, and what somebody else did on purpose. Pure.
 
 import { type DomainState, DomainState as State } from '../../drivers/driver.ts'
-import { type DriftEntry, type Standing } from '../plan.ts'
+import type { DriftEntry, Standing } from '../plan.ts'
 
 /** libvirt's reasons by state, in its own words (virDomain*Reason), CamelCase. */
 const REASONS: Record<number, string[]> = {
@@ -70,6 +70,8 @@ export interface PowerInput {
   state: DomainState
   reason: number
   active: boolean
+  /** Its process is gone and the host still cleans up after it: why it ended is not yet known. */
+  ending?: boolean
   memory: Readonly<PowerMemory>
   now: number
   gracePeriod: number
@@ -111,6 +113,8 @@ const isRestarting = ({ memory, restart, active }: PowerInput): boolean => memor
 
 export function powerPlan(input: PowerInput): PowerPlan {
   const { verbs, active, restart } = input
+  // A verdict now would be one about a guest that was cut off, or never started; the event of the end is on its way.
+  if (input.ending) return plan({ reason: input.terminating ? 'Deleting' : 'Stopping', message: 'The guest is ending.' })
   const next = activePlan(input)
   // Only a running guest can be reset or cut off; one that is off is as it would be after that.
   const idle = active ? [] : Object.entries(verbs).map(([name, token]) => ({ name, token: token as string, outcome: 'Done' }))

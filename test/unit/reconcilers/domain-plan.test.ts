@@ -3,7 +3,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { DomainState } from '../../../drivers/driver.ts'
-import { type DomainAction } from '../../../reconcilers/domain/plan.ts'
+import type { DomainAction } from '../../../reconcilers/domain/plan.ts'
 import { attributeOf, childOf, childrenOf, el, parseFragment, parseXml, textOf } from '../../../xml/tree.ts'
 import { Bed, FULL, INSTALLATION, PASSWORD, SHORTEST, type Spec, UUID, refusal, types } from './domain-bed.ts'
 import { anySpec } from './domain-specs.ts'
@@ -354,4 +354,23 @@ describe('the end of a domain', () => {
     expect(bed.observed!.live).toBeDefined()
     expect(bed.plan().gone).toBe(true)
   })
+})
+
+test('a guest that ends by itself under restartPolicy: Never is not started while the host takes it down, nor afterwards', () => {
+  const bed = settled({ ...SHORTEST, restartPolicy: 'Never' })
+  const { observed } = bed
+  // No process any more, and not yet off: the state's own reason 0 would be that of a guest that was never started.
+  bed.mirror.set({ ...observed!, state: DomainState.Shutdown, reason: 0, live: undefined, ref: { ...observed!.ref, id: -1 } })
+  expect(bed.plan()).toMatchObject({ actions: [], standing: { reason: 'Stopping' } })
+  bed.power(DomainState.Shutoff, 1)
+  expect(bed.plan()).toMatchObject({ actions: [], standing: { reason: 'Stopped' } })
+})
+
+test('the domain of a deleted object is undefined only once the host is done taking its guest down', () => {
+  const bed = settled().delete()
+  const { observed } = bed
+  bed.mirror.set({ ...observed!, state: DomainState.Shutdown, reason: 0, live: undefined, ref: { ...observed!.ref, id: -1 } })
+  expect(bed.plan()).toMatchObject({ actions: [], standing: { reason: 'Deleting' } })
+  bed.power(DomainState.Shutoff, 1)
+  expect(types(bed.plan().actions)).toContain('Undefined')
 })

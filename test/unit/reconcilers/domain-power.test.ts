@@ -165,6 +165,15 @@ describe('a shutdown', () => {
   })
 })
 
+test('a guest whose process is gone and whose end the host has not told yet is left alone, and no verb of it is answered', () => {
+  for (const at of SITUATIONS) {
+    for (const terminating of [true, false]) {
+      const plan = power(at.state, at.reason, { ...at, terminating, ending: true, verbs: { restart: '7' }, restart: { token: '6', sameRun: false } })
+      expect(plan).toEqual({ actions: [], drift: [], verbs: [], standing: { reason: terminating ? 'Deleting' : 'Stopping', message: 'The guest is ending.' } })
+    }
+  }
+})
+
 describe('a verb', () => {
   test.each([['power-off', 'PoweredOff'], ['reset', 'Reset'], ['restart', 'ShutdownRequested']] as const)('%s acts on a running guest once and is recorded with its token', (verb, type) => {
     const plan = power('Running', 'Booted', { verbs: { [verb]: '7' } })
