@@ -1,9 +1,11 @@
 #!/usr/bin/env node
 // vireo: the command line. Parses flags and hands over to one file per command.
 
+import './engine.ts'
+import { flushCompileCache } from 'node:module'
 import { Command, Option } from 'commander'
-import { type ControllerFlags, runController } from './controller.ts'
-import { type DevFlags, runDev } from './dev.ts'
+import type { ControllerFlags } from './controller.ts'
+import type { DevFlags } from './dev.ts'
 import { stopSignal } from './signals.ts'
 
 const program = new Command('vireo')
@@ -20,14 +22,21 @@ program.command('controller')
   .addOption(new Option('--lease-namespace <namespace>', 'namespace of the Lease').env('VIREO_NAMESPACE').default('vireo-system'))
   .option('--relist-interval <duration>', 'how often each host is listed anew, for what has no event', '10m')
   .addOption(new Option('--log-level <level>', 'least severe level that is logged').choices(['trace', 'debug', 'info', 'warn', 'error']).env('VIREO_LOG_LEVEL').default('info'))
-  .action(async (flags: ControllerFlags) => { await runController(flags, stopSignal()) })
+  .action(async (flags: ControllerFlags) => {
+    const { runController } = await import('./controller.ts')
+    flushCompileCache()
+    await runController(flags, stopSignal())
+  })
 
 program.command('dev')
   .description('Runs a development control plane and the controller on it, from a checkout (npm start).')
   .option('--data <folder>', 'where its state is kept, relative to the checkout', '.vireo')
   .addOption(new Option('--health-address <address>', 'where /healthz, /readyz and /metrics are served').env('VIREO_HEALTH_ADDRESS').default('127.0.0.1:8080'))
   .addOption(new Option('--log-level <level>', 'least severe level that is logged').choices(['trace', 'debug', 'info', 'warn', 'error']).env('VIREO_LOG_LEVEL').default('info'))
-  .action(async (flags: DevFlags) => { await runDev(flags) })
+  .action(async (flags: DevFlags) => {
+    const { runDev } = await import('./dev.ts')
+    await runDev(flags)
+  })
 
 try {
   await program.parseAsync()

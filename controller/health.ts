@@ -16,6 +16,9 @@ export interface HealthOptions {
 
 interface Answer { status: number; type: string; body: string }
 
+/** Longer than anybody scrapes apart, ms: a connection closed while the next request is on its way is an error to who asks. */
+const KEEP_ALIVE = 120_000
+
 export class HealthServer {
   readonly #server: Server
   readonly #options: HealthOptions
@@ -24,7 +27,7 @@ export class HealthServer {
 
   constructor(options: HealthOptions) {
     this.#options = options
-    this.#server = createServer((request, response) => {
+    this.#server = createServer({ keepAliveTimeout: KEEP_ALIVE }, (request, response) => {
       const url = new URL(request.url ?? '/', 'http://localhost')
       const method = request.method ?? 'GET'
       const answering = method === 'GET' || method === 'HEAD' ? this.#answer(url) : Promise.resolve(text(405, 'method not allowed'))

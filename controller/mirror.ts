@@ -166,6 +166,8 @@ export class Mirror<T extends KubeObject = KubeObject> {
       if (old) this.#leave(index, key, old)
       this.#enter(index, key, object)
     }
+    // Nobody here reads who wrote which field, and of an object of ours it is the larger half.
+    object.metadata.managedFields = undefined
     this.#objects.set(key, object)
     this.#changes.push(old ? { type: 'updated', object, old, source } : { type: 'added', object, source })
   }

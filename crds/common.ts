@@ -1,6 +1,6 @@
 // What several kinds share: references, the common spec fields of host objects, and the common parts of status.
 
-import { type Static } from 'typebox'
+import type { Static } from 'typebox'
 import { about, choice, integer, listOf, mapOf, object, optional, stringMap, text, time, type Rule } from './schema.ts'
 
 const labelValue = text(63, about('One label value.'), { minLength: 0 })

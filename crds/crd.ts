@@ -1,8 +1,8 @@
 // Turns a kind into its CustomResourceDefinition.
 
-import { type TSchema } from 'typebox'
+import type { TSchema } from 'typebox'
 import { unseen } from './common.ts'
-import { type Kind } from './kind.ts'
+import type { Kind } from './kind.ts'
 import { category, version } from './names.ts'
 
 /** A node of a structural schema, as apiextensions.k8s.io/v1 writes it. */

@@ -1,9 +1,9 @@
 // Hypervisor: one libvirt connection, and what the namespaces may do with the host behind it.
 
-import { type Static } from 'typebox'
+import type { Static } from 'typebox'
 import { conditions, labelSelector, managementPolicy, observedGeneration, unseen, uuid } from './common.ts'
 import { columns, type Kind } from './kind.ts'
-import { type KubeObject } from './meta.ts'
+import type { KubeObject } from './meta.ts'
 import { group, version } from './names.ts'
 import { about, bytes, choice, duration, flag, hostPath, integer, mapOf, noPassword, object, optional, setOf, text } from './schema.ts'
 

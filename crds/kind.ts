@@ -1,8 +1,8 @@
 // What defines a kind: everything that its CRD, its type, its validator and its reference page are made from.
 
-import { type TObject } from 'typebox'
-import { type Resource } from './meta.ts'
-import { type Rule } from './schema.ts'
+import type { TObject } from 'typebox'
+import type { Resource } from './meta.ts'
+import type { Rule } from './schema.ts'
 
 /** A column of `kubectl get`; wide ones only with `-o wide`. */
 export interface Column {

@@ -1,7 +1,7 @@
 // The five kinds, in the order in which they depend on each other.
 
 import { hypervisor } from './hypervisor.ts'
-import { type Kind } from './kind.ts'
+import type { Kind } from './kind.ts'
 import { storagePool } from './storagepool.ts'
 import { storageVolume } from './storagevolume.ts'
 import { virtualDomain } from './virtualdomain.ts'

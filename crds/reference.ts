@@ -1,9 +1,9 @@
 // Writes the reference page of a kind: every field with its type and description.
 
 import { type SchemaNode, customResourceDefinition, objectSchema } from './crd.ts'
-import { type Kind } from './kind.ts'
+import type { Kind } from './kind.ts'
 import { apiVersion } from './names.ts'
-import { type Rule } from './schema.ts'
+import type { Rule } from './schema.ts'
 
 /** How the docs and `kubectl explain` readers call the type of a field. */
 function typeOf(schema: SchemaNode): string {

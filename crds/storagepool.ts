@@ -1,12 +1,12 @@
 // StoragePool: where volumes lie on a host.
 
-import { type Static } from 'typebox'
+import type { Static } from 'typebox'
 import {
   binding, boundHypervisorRule, boundNameRule, boundUUIDRule, exportTo, frozen, frozenChoice, hostObjectSpec, hostObjectStatus,
   hypervisorRef, objectUUID, observedOnly, recreatePolicy, unseen,
 } from './common.ts'
 import { columns, type Kind } from './kind.ts'
-import { type KubeObject } from './meta.ts'
+import type { KubeObject } from './meta.ts'
 import { group, version } from './names.ts'
 import { about, bytes, choice, hostPath, integer, listOf, object, optional, setOf, text } from './schema.ts'
 

@@ -1,11 +1,11 @@
 // StorageVolume: one disk image or block volume in a pool, and where its content comes from.
 
-import { type Static } from 'typebox'
+import type { Static } from 'typebox'
 import {
   boundFormatRule, boundNameRule, exportTo, frozen, hostObjectSpec, hostObjectStatus, observedOnly, refAcross, unseen, volumeBinding,
 } from './common.ts'
 import { columns, type Kind } from './kind.ts'
-import { type KubeObject } from './meta.ts'
+import type { KubeObject } from './meta.ts'
 import { group, version } from './names.ts'
 import { about, bytes, choice, exactlyOne, noPassword, object, optional, presence, quantity, text, type Rule } from './schema.ts'
 

@@ -4,7 +4,7 @@
 
 import { Ajv, type AnySchemaObject, type ErrorObject, type ValidateFunction } from 'ajv'
 import { objectSchema } from './crd.ts'
-import { type Kind } from './kind.ts'
+import type { Kind } from './kind.ts'
 import { kinds } from './kinds.ts'
 import { apiVersion } from './names.ts'
 

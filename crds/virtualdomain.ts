@@ -1,6 +1,6 @@
 // VirtualDomain: a virtual machine.
 
-import { type Static } from 'typebox'
+import type { Static } from 'typebox'
 import {
   boundHypervisorRule, boundNameRule, boundUUIDRule, hostObjectSpec, hypervisorRef, objectUUID, observedOnly, overlay,
 } from './common.ts'
@@ -9,7 +9,7 @@ import { defaultDevices, disks, graphics, interfaces, serials, tpm, video } from
 import { cpu, os } from './domain/machine.ts'
 import { status, type VirtualDomainStatus } from './domain/status.ts'
 import { columns, type Kind } from './kind.ts'
-import { type KubeObject } from './meta.ts'
+import type { KubeObject } from './meta.ts'
 import { group, version } from './names.ts'
 import { about, choice, duration, integer, object, optional, quantity, text } from './schema.ts'
 

@@ -1,12 +1,12 @@
 // VirtualNetwork: a libvirt network, which guests are plugged into.
 
-import { type Static } from 'typebox'
+import type { Static } from 'typebox'
 import {
   binding, boundHypervisorRule, boundNameRule, boundUUIDRule, exportTo, hostObjectSpec, hostObjectStatus, hypervisorRef,
   objectUUID, overlay, recreatePolicy, unseen,
 } from './common.ts'
 import { columns, type Kind } from './kind.ts'
-import { type KubeObject } from './meta.ts'
+import type { KubeObject } from './meta.ts'
 import { group, version } from './names.ts'
 import {
   about, choice, duration, entryName, flag, integer, ipAddress, macAddress, mapOf, object, optional, quantity, setOf, text, type Rule,

@@ -1,10 +1,10 @@
 // One hypervisor: keeps the connection open, pins the host, and turns lists and events into writes of the observed mirror.
 
-import { type Clock } from '../clock/clock.ts'
-import { type Connection, type DriverEvent, type OpenOptions } from '../drivers/driver.ts'
+import type { Clock } from '../clock/clock.ts'
+import type { Connection, DriverEvent, OpenOptions } from '../drivers/driver.ts'
 import { ConnectionLost, ErrorNumber, LibvirtError, isAbsent, isUnsupported } from '../drivers/errors.ts'
 import { HostMirror, idOf } from './mirror.ts'
-import { type Observed } from './objects.ts'
+import type { Observed } from './objects.ts'
 import { HostChanged, capabilitiesOf, uuidIn, uuidOf } from './pin.ts'
 import { readDomain, readNetwork, readPool, readVolume, readVolumes } from './read.ts'
 

@@ -1,11 +1,11 @@
 // DHCP leases have no event: asks the networks of running guests for them, often while an address is awaited, rarely otherwise.
 
-import { type Clock, type Timer } from '../clock/clock.ts'
-import { type Connection, type DhcpLease } from '../drivers/driver.ts'
+import type { Clock, Timer } from '../clock/clock.ts'
+import type { Connection, DhcpLease } from '../drivers/driver.ts'
 import { isAbsent, isUnsupported } from '../drivers/errors.ts'
 import { parsed } from '../xml/parsed.ts'
 import { childrenOf, childOf } from '../xml/tree.ts'
-import { type HostState } from './host.ts'
+import type { HostState } from './host.ts'
 import { type HostView, type ObservedChange, idOf } from './mirror.ts'
 import { type ObservedDomain, isActive } from './objects.ts'
 

@@ -1,6 +1,6 @@
 // Who answers behind a URI: the host's UUID, and the error when it is another one than before.
 
-import { type Connection } from '../drivers/driver.ts'
+import type { Connection } from '../drivers/driver.ts'
 import { isUnsupported } from '../drivers/errors.ts'
 import { childOf, parseXml, textOf } from '../xml/tree.ts'
 

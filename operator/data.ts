@@ -1,12 +1,12 @@
 // Secrets and ConfigMaps that specs name: each is watched by itself while something asks for it, so that vireo holds no other.
 
-import { type Clock } from '../clock/clock.ts'
-import { type Log } from '../controller/log.ts'
+import type { Clock } from '../clock/clock.ts'
+import type { Log } from '../controller/log.ts'
 import { Mirror } from '../controller/mirror.ts'
 import { Reflector } from '../controller/reflector.ts'
 import { type KubeObject, configMaps, secrets } from '../controller/resource.ts'
-import { type Transport } from '../controller/transport.ts'
-import { type DataSource } from '../reconcilers/world.ts'
+import type { Transport } from '../controller/transport.ts'
+import type { DataSource } from '../reconcilers/world.ts'
 
 interface Holder extends KubeObject { data?: Record<string, string> }
 interface Watched { mirror: Mirror<Holder>; stop: AbortController }

@@ -1,14 +1,14 @@
 // The connections behind the Hypervisor objects: opened, replaced and closed as the objects come, change and go.
 
-import { type Clock } from '../clock/clock.ts'
-import { type Log } from '../controller/log.ts'
+import type { Clock } from '../clock/clock.ts'
+import type { Log } from '../controller/log.ts'
 import { parseDuration } from '../crds/duration.ts'
 import { type Hypervisor, connectionDefaults as usual } from '../crds/hypervisor.ts'
 import { annotations } from '../crds/names.ts'
-import { type Connection, type DriverEvent, type OpenOptions } from '../drivers/driver.ts'
+import type { Connection, DriverEvent, OpenOptions } from '../drivers/driver.ts'
 import { Host, type HostState } from '../observed/host.ts'
 import { LeaseWatch } from '../observed/leases.ts'
-import { type ObservedChange } from '../observed/mirror.ts'
+import type { ObservedChange } from '../observed/mirror.ts'
 
 export interface HostsOptions {
   open: (uri: string, options: OpenOptions) => Promise<Connection>

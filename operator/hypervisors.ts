@@ -1,17 +1,17 @@
 // Reconciles Hypervisor objects: keeps their connections, writes their status, and lets them go when nothing refers to them.
 
 import { findCondition } from '../controller/conditions.ts'
-import { type Client } from '../controller/client.ts'
-import { type Result } from '../controller/controller.ts'
-import { type EventRecorder } from '../controller/events.ts'
+import type { Client } from '../controller/client.ts'
+import type { Result } from '../controller/controller.ts'
+import type { EventRecorder } from '../controller/events.ts'
 import { hasFinalizer, patchMetadata } from '../controller/finalizers.ts'
-import { type StatusWriter } from '../controller/status.ts'
+import type { StatusWriter } from '../controller/status.ts'
 import { type Hypervisor, type HypervisorStatus, hypervisor } from '../crds/hypervisor.ts'
 import { finalizer } from '../crds/names.ts'
 import { COUNTS_EVERY, describeHypervisor } from '../reconcilers/hypervisor/status.ts'
 import { defaultHypervisor, hypervisorNameOf } from '../reconcilers/references.ts'
-import { type World } from '../reconcilers/world.ts'
-import { type Hosts } from './hosts.ts'
+import type { World } from '../reconcilers/world.ts'
+import type { Hosts } from './hosts.ts'
 
 export interface HypervisorsOptions { world: World; hosts: Hosts; client: Client; status: StatusWriter<Hypervisor>; recorder: EventRecorder }
 

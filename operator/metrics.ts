@@ -1,8 +1,8 @@
 // vireo's own metrics, beside those of the controller runtime: RPC calls by procedure, observed objects, plan actions.
 
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
-import { type OpenOptions } from '../drivers/driver.ts'
-import { type ObservedChange } from '../observed/mirror.ts'
+import type { OpenOptions } from '../drivers/driver.ts'
+import type { ObservedChange } from '../observed/mirror.ts'
 
 type Call = Parameters<NonNullable<OpenOptions['onCall']>>[0]
 

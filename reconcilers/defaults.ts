@@ -1,8 +1,8 @@
 // What a spec means where it says nothing, for the four host-object kinds alike.
 
-import { type Binding } from '../crds/common.ts'
+import type { Binding } from '../crds/common.ts'
 import { computedUUID } from './identity.ts'
-import { type HostObject, type World } from './world.ts'
+import type { HostObject, World } from './world.ts'
 
 type Spec = HostObject['spec']
 

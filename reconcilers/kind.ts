@@ -1,11 +1,11 @@
 // What the shared loop needs of a kind: gather (mirrors only), plan (pure), perform (driver calls), describe (status).
 
-import { type Mirror } from '../controller/mirror.ts'
-import { type Resource } from '../controller/resource.ts'
-import { type Binding } from '../crds/common.ts'
-import { type Action, type Plan } from './plan.ts'
-import { type BoundHost } from './references.ts'
-import { type HostObject, type World } from './world.ts'
+import type { Mirror } from '../controller/mirror.ts'
+import type { Resource } from '../controller/resource.ts'
+import type { Binding } from '../crds/common.ts'
+import type { Action, Plan } from './plan.ts'
+import type { BoundHost } from './references.ts'
+import type { HostObject, World } from './world.ts'
 
 /** What every gathered input holds; kinds add what their plan looks at. */
 export interface Inputs<O extends HostObject = HostObject> {

@@ -1,14 +1,14 @@
 // What reconcilers look at: the desired mirrors, the hosts with their observed mirrors, and how a key names an object.
 
-import { type Clock } from '../clock/clock.ts'
-import { type Mirror } from '../controller/mirror.ts'
-import { type KubeObject } from '../controller/resource.ts'
-import { type Hypervisor } from '../crds/hypervisor.ts'
-import { type StoragePool } from '../crds/storagepool.ts'
-import { type StorageVolume } from '../crds/storagevolume.ts'
-import { type VirtualDomain } from '../crds/virtualdomain.ts'
-import { type VirtualNetwork } from '../crds/virtualnetwork.ts'
-import { type Host } from '../observed/host.ts'
+import type { Clock } from '../clock/clock.ts'
+import type { Mirror } from '../controller/mirror.ts'
+import type { KubeObject } from '../controller/resource.ts'
+import type { Hypervisor } from '../crds/hypervisor.ts'
+import type { StoragePool } from '../crds/storagepool.ts'
+import type { StorageVolume } from '../crds/storagevolume.ts'
+import type { VirtualDomain } from '../crds/virtualdomain.ts'
+import type { VirtualNetwork } from '../crds/virtualnetwork.ts'
+import type { Host } from '../observed/host.ts'
 
 export interface Mirrors {
   Hypervisor: Mirror<Hypervisor>

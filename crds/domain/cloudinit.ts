@@ -1,6 +1,6 @@
 // VirtualDomain, cloud-init: the NoCloud seed that vireo makes for the guest.
 
-import { type Static } from 'typebox'
+import type { Static } from 'typebox'
 import { keyRef, refAcross } from '../common.ts'
 import { about, exactlyOne, object, optional, setOf, text } from '../schema.ts'
 

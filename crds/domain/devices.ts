@@ -1,6 +1,6 @@
 // VirtualDomain, the devices: disks, interfaces, graphics, serials and the ones that every guest gets.
 
-import { type Static } from 'typebox'
+import type { Static } from 'typebox'
 import { keyRef, overlay, refAcross } from '../common.ts'
 import { about, choice, entryName, exactlyOne, flag, integer, ipAddress, macAddress, mapOf, object, optional, presence, text } from '../schema.ts'
 

@@ -1,6 +1,6 @@
 // VirtualDomain, the machine: CPU model, firmware and boot.
 
-import { type Static } from 'typebox'
+import type { Static } from 'typebox'
 import { refAcross } from '../common.ts'
 import { about, choice, duration, exactlyOne, integer, mapOf, object, optional, presence, text } from '../schema.ts'
 

@@ -1,6 +1,6 @@
 // VirtualDomain, the status: what the guest has now.
 
-import { type Static } from 'typebox'
+import type { Static } from 'typebox'
 import { binding, hostObjectStatus, unseen } from '../common.ts'
 import { about, bytes, choice, flag, integer, mapOf, object, optional, text } from '../schema.ts'
 

@@ -5,7 +5,7 @@ import { formatBytes } from '../../crds/quantity.ts'
 import { type XmlElement, attributeOf, childOf, textOf } from '../../xml/tree.ts'
 import { computedMac } from '../identity.ts'
 import { agentConnected } from './live.ts'
-import { type DomainInputs } from './plan.ts'
+import type { DomainInputs } from './plan.ts'
 import { powerStateName, reasonInForce, reasonName } from './power.ts'
 import { devicesOf } from './render.ts'
 

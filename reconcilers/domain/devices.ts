@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto'
 import { alias } from '../../crds/names.ts'
-import { type DiskEntry, type GraphicsEntry, type InterfaceEntry, type SerialEntry } from '../../crds/virtualdomain.ts'
+import type { DiskEntry, GraphicsEntry, InterfaceEntry, SerialEntry } from '../../crds/virtualdomain.ts'
 import { overlay } from '../../xml/merge.ts'
 import { type XmlElement, attributeOf, childOf, childrenOf, el, elementsOf, parseFragment, serializeXml } from '../../xml/tree.ts'
 import { computedMac } from '../identity.ts'

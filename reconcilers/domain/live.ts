@@ -1,8 +1,8 @@
 // What a running guest takes without a restart: compares its live document with the wanted one and answers the changes to make now. Pure.
 
-import { type Change } from '../../xml/merge.ts'
+import type { Change } from '../../xml/merge.ts'
 import { type XmlElement, attributeOf, childOf, cloneXml, el, serializeXml, textOf } from '../../xml/tree.ts'
-import { type PendingChange } from '../plan.ts'
+import type { PendingChange } from '../plan.ts'
 import { seedAlias } from './devices.ts'
 import { changesBetween } from './document.ts'
 import { LIFECYCLE, isLive, specPath } from './paths.ts'

@@ -2,14 +2,14 @@
 
 import { Affect, type Connection, CreateFlags, DestroyFlags, type DomainRef, ShutdownFlags, UndefineFlags } from '../../drivers/driver.ts'
 import { CallTimeout, ErrorNumber, LibvirtError, isAbsent } from '../../drivers/errors.ts'
-import { type Host } from '../../observed/host.ts'
+import type { Host } from '../../observed/host.ts'
 import { idOf } from '../../observed/mirror.ts'
 import { el, serializeXml } from '../../xml/tree.ts'
 import { isoImage } from './iso.ts'
-import { type LiveAction } from './live.ts'
+import type { LiveAction } from './live.ts'
 import { type DomainAction, type DomainInputs, type DomainMemory, type RefusedLive, STAGES_LIVE } from './plan.ts'
 import { isHealthyRun } from './power.ts'
-import { type SeedAction } from './seed.ts'
+import type { SeedAction } from './seed.ts'
 
 const SHUTDOWN: Record<string, number> = { auto: ShutdownFlags.DEFAULT, acpi: ShutdownFlags.ACPI_POWER_BTN, agent: ShutdownFlags.GUEST_AGENT, initctl: ShutdownFlags.INITCTL, signal: ShutdownFlags.SIGNAL, paravirt: ShutdownFlags.PARAVIRT }
 

@@ -1,7 +1,7 @@
 // Renders a VirtualDomain: spec and resolved references in, the wanted domain document out. Pure.
 
 import { parseDuration } from '../../crds/duration.ts'
-import { type VirtualDomainSpec } from '../../crds/virtualdomain.ts'
+import type { VirtualDomainSpec } from '../../crds/virtualdomain.ts'
 import { type XmlElement, childOf, childrenOf, el } from '../../xml/tree.ts'
 import { renderDevices } from './devices.ts'
 import { type Platform, type Rendering, cpusOf, isQemu, maxCpusOf, maxMemoryKiB, memoryKiB, platformOf } from './rendering.ts'

@@ -1,9 +1,9 @@
 // What rendering a domain looks at, and what follows from it for the whole document: platform, sizes. Pure.
 
 import { parseQuantity } from '../../crds/quantity.ts'
-import { type VirtualDomainSpec } from '../../crds/virtualdomain.ts'
-import { type XmlElement } from '../../xml/tree.ts'
-import { type GuestCapability } from '../capabilities.ts'
+import type { VirtualDomainSpec } from '../../crds/virtualdomain.ts'
+import type { XmlElement } from '../../xml/tree.ts'
+import type { GuestCapability } from '../capabilities.ts'
 
 /** Where a disk's bytes are. The format is our own record; the backing chain is always written out, so that nothing is probed. */
 export interface VolumeSource { type: 'file' | 'block'; path: string; format: string; backing: { type: 'file' | 'block'; path: string; format: string }[] }

@@ -1,7 +1,7 @@
 // Plans the cloud-init seed: a small image whose name holds the hash of its content, made before the domain refers to it, removed after.
 
 import { createHash } from 'node:crypto'
-import { type VirtualDomainSpec } from '../../crds/virtualdomain.ts'
+import type { VirtualDomainSpec } from '../../crds/virtualdomain.ts'
 
 export interface SeedFiles { 'meta-data': string; 'user-data': string; 'network-config'?: string }
 export type SeedAction =

@@ -1,9 +1,9 @@
 // The status of a Hypervisor: how the connection stands and what the host is. Pure.
 
-import { type Condition } from '../../controller/conditions.ts'
-import { type Hypervisor, type HypervisorStatus } from '../../crds/hypervisor.ts'
+import type { Condition } from '../../controller/conditions.ts'
+import type { Hypervisor, HypervisorStatus } from '../../crds/hypervisor.ts'
 import { formatBytes } from '../../crds/quantity.ts'
-import { type Host } from '../../observed/host.ts'
+import type { Host } from '../../observed/host.ts'
 import { guestsOf } from '../capabilities.ts'
 import { conditionsOf } from '../outcome.ts'
 

@@ -2,7 +2,7 @@
 
 import { type Change, merge3 } from '../../xml/merge.ts'
 import { type XmlElement, childOf, childrenOf, cloneXml, el, elementsOf } from '../../xml/tree.ts'
-import { type Owner } from '../identity.ts'
+import type { Owner } from '../identity.ts'
 import { type LiveUpdate, afterUpdates, liveUpdates } from './inplace.ts'
 import { carries, recordOf, withMark } from './mark.ts'
 import { hasOwnBridge } from './render.ts'

@@ -1,8 +1,8 @@
 // The network's own part of the status: what is observed on the host, and the identity that the object is bound to.
 
-import { type VirtualNetworkStatus } from '../../crds/virtualnetwork.ts'
+import type { VirtualNetworkStatus } from '../../crds/virtualnetwork.ts'
 import { childOf } from '../../xml/tree.ts'
-import { type NetworkInputs } from './inputs.ts'
+import type { NetworkInputs } from './inputs.ts'
 import { hasOwnBridge } from './render.ts'
 
 /** What a bridge of libvirt's carries where nobody said otherwise, in bytes. */

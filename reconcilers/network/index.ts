@@ -2,10 +2,10 @@
 
 import { type VirtualNetwork, virtualNetwork } from '../../crds/virtualnetwork.ts'
 import { idOf } from '../../observed/mirror.ts'
-import { type Kind } from '../kind.ts'
+import type { Kind } from '../kind.ts'
 import { describeNetwork } from './describe.ts'
 import { gatherNetwork } from './gather.ts'
-import { type NetworkAction, type NetworkInputs } from './inputs.ts'
+import type { NetworkAction, NetworkInputs } from './inputs.ts'
 import { performNetwork } from './perform.ts'
 import { planNetwork } from './plan.ts'
 

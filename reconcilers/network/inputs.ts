@@ -1,14 +1,14 @@
 // What the plan of a network looks at: gathered from the mirrors, held as plain data; and the actions it may hold.
 
-import { type VirtualNetwork } from '../../crds/virtualnetwork.ts'
-import { type ObservedNetwork } from '../../observed/objects.ts'
-import { type XmlElement } from '../../xml/tree.ts'
-import { type Owner, type Ownership } from '../identity.ts'
-import { type Inputs } from '../kind.ts'
-import { type Action } from '../plan.ts'
-import { type Documents } from './compare.ts'
-import { type LiveUpdate } from './inplace.ts'
-import { type Spec } from './render.ts'
+import type { VirtualNetwork } from '../../crds/virtualnetwork.ts'
+import type { ObservedNetwork } from '../../observed/objects.ts'
+import type { XmlElement } from '../../xml/tree.ts'
+import type { Owner, Ownership } from '../identity.ts'
+import type { Inputs } from '../kind.ts'
+import type { Action } from '../plan.ts'
+import type { Documents } from './compare.ts'
+import type { LiveUpdate } from './inplace.ts'
+import type { Spec } from './render.ts'
 
 export interface NetworkInputs extends Inputs<VirtualNetwork> {
   spec: Spec

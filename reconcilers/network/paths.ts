@@ -1,10 +1,10 @@
 // Names differences between documents as a person knows them: by the path of the spec's field.
 
-import { type Change } from '../../xml/merge.ts'
+import type { Change } from '../../xml/merge.ts'
 import { elementsOf, parseXml } from '../../xml/tree.ts'
-import { type DriftEntry, type PendingChange } from '../plan.ts'
+import type { DriftEntry, PendingChange } from '../plan.ts'
 import { canonical } from './addresses.ts'
-import { type Spec } from './render.ts'
+import type { Spec } from './render.ts'
 
 /** `ip[192.168.150.1]/dhcp/host[52:54:00:aa:bb:01]@ip` is `ipv4.dhcp.hosts[web]`; what no field speaks of is `xml`. */
 function specPath(path: string, spec: Spec): string {

@@ -3,7 +3,7 @@
 import { Affect, type NetworkRef } from '../../drivers/driver.ts'
 import { ErrorNumber, LibvirtError, isAbsent } from '../../drivers/errors.ts'
 import { Refusal } from '../plan.ts'
-import { type NetworkAction, type NetworkInputs } from './inputs.ts'
+import type { NetworkAction, NetworkInputs } from './inputs.ts'
 
 export async function performNetwork(action: NetworkAction, inputs: NetworkInputs): Promise<void> {
   const connection = inputs.bound.host.use()

@@ -2,11 +2,11 @@
 
 import { deletionPolicyOf, driftActionOf } from '../defaults.ts'
 import { findCondition } from '../../controller/conditions.ts'
-import { type VirtualNetwork } from '../../crds/virtualnetwork.ts'
+import type { VirtualNetwork } from '../../crds/virtualnetwork.ts'
 import { serializeXml } from '../../xml/tree.ts'
 import { type DriftEntry, type Plan, type Standing, planOf } from '../plan.ts'
 import { type Comparison, compare, firstDocument } from './compare.ts'
-import { type NetworkAction, type NetworkInputs } from './inputs.ts'
+import type { NetworkAction, NetworkInputs } from './inputs.ts'
 import { released } from './mark.ts'
 import { driftOf, fieldsOf, pendingOf } from './paths.ts'
 

@@ -2,7 +2,7 @@
 
 import { parseDuration } from '../../crds/duration.ts'
 import { parseQuantity } from '../../crds/quantity.ts'
-import { type DhcpHost, type DhcpRange, type NetworkIP, type Portgroup, type VirtualNetworkSpec } from '../../crds/virtualnetwork.ts'
+import type { DhcpHost, DhcpRange, NetworkIP, Portgroup, VirtualNetworkSpec } from '../../crds/virtualnetwork.ts'
 import { overlay } from '../../xml/merge.ts'
 import { type XmlElement, XmlError, childOf, el, elementsOf, parseFragment } from '../../xml/tree.ts'
 import { Refusal } from '../plan.ts'

@@ -1,9 +1,9 @@
 // Who uses a network: running and defined domains of its host, foreign ones too, and VirtualDomain objects that refer to it.
 
-import { type VirtualNetwork } from '../../crds/virtualnetwork.ts'
+import type { VirtualNetwork } from '../../crds/virtualnetwork.ts'
 import { type ObservedDomain, isActive } from '../../observed/objects.ts'
 import { type BoundHost, referencesOf } from '../references.ts'
-import { type World } from '../world.ts'
+import type { World } from '../world.ts'
 
 /** Domains that would lose their interface if the network were recreated now. */
 export const runningOn = (bound: BoundHost, network: string): ObservedDomain[] => bound.host.mirror.domainsOnNetwork(network).filter(isActive)

@@ -2,8 +2,8 @@
 
 import { formatBytes, parseQuantity } from '../../crds/quantity.ts'
 import { StoragePoolState } from '../../drivers/driver.ts'
-import { type ObservedPool } from '../../observed/objects.ts'
-import { type PoolInputs } from './inputs.ts'
+import type { ObservedPool } from '../../observed/objects.ts'
+import type { PoolInputs } from './inputs.ts'
 
 const Mi = 2 ** 20
 /** Sizes are written again at most this often (ms): guests write all day, vireo must not. */

@@ -2,7 +2,7 @@
 
 import { type StoragePool, storagePool } from '../../crds/storagepool.ts'
 import { idOf } from '../../observed/mirror.ts'
-import { type Kind } from '../kind.ts'
+import type { Kind } from '../kind.ts'
 import { keyOf } from '../world.ts'
 import { describePool } from './describe.ts'
 import { type Remembered, gatherPool } from './gather.ts'

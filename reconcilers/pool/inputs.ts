@@ -1,10 +1,10 @@
 // What a pool's plan looks at: gathered from the mirrors, held as plain data.
 
-import { type Action } from '../plan.ts'
-import { type Inputs } from '../kind.ts'
-import { type StoragePool } from '../../crds/storagepool.ts'
-import { type ObservedPool } from '../../observed/objects.ts'
-import { type Difference } from './render.ts'
+import type { Action } from '../plan.ts'
+import type { Inputs } from '../kind.ts'
+import type { StoragePool } from '../../crds/storagepool.ts'
+import type { ObservedPool } from '../../observed/objects.ts'
+import type { Difference } from './render.ts'
 
 /** How what is found on the host stands to the object. */
 export type Relation =

@@ -3,7 +3,7 @@
 import { DeleteFlags, type StoragePoolRef } from '../../drivers/driver.ts'
 import { ErrorNumber, LibvirtError, isAbsent } from '../../drivers/errors.ts'
 import { Refusal } from '../plan.ts'
-import { type PoolAction, type PoolInputs } from './inputs.ts'
+import type { PoolAction, PoolInputs } from './inputs.ts'
 import { folderLost } from './plan.ts'
 import { targetPath } from './render.ts'
 

@@ -3,10 +3,10 @@
 import { deletionPolicyOf, driftActionOf } from '../defaults.ts'
 import { findCondition } from '../../controller/conditions.ts'
 import { PoolBuildFlags } from '../../drivers/driver.ts'
-import { type ObservedPool } from '../../observed/objects.ts'
+import type { ObservedPool } from '../../observed/objects.ts'
 import { serializeXml } from '../../xml/tree.ts'
 import { type DriftEntry, type Plan, type Standing, planOf } from '../plan.ts'
-import { type PoolAction, type PoolInputs } from './inputs.ts'
+import type { PoolAction, PoolInputs } from './inputs.ts'
 import { poolType, renderPool, targetPath } from './render.ts'
 
 type PoolPlan = Plan<PoolAction>

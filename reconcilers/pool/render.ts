@@ -1,6 +1,6 @@
 // Turns a StoragePool's spec into libvirt's pool document, and finds what an existing document has otherwise.
 
-import { type PoolType, type StoragePoolSpec } from '../../crds/storagepool.ts'
+import type { PoolType, StoragePoolSpec } from '../../crds/storagepool.ts'
 import { type XmlElement, attributeOf, childOf, childrenOf, el, textOf } from '../../xml/tree.ts'
 import { type Grant, checkPath } from '../policy.ts'
 

@@ -2,11 +2,11 @@
 
 import { hasFinalizer } from '../../controller/finalizers.ts'
 import { finalizer } from '../../crds/names.ts'
-import { type StorageVolume } from '../../crds/storagevolume.ts'
-import { type VirtualDomain } from '../../crds/virtualdomain.ts'
-import { type ObservedDomain } from '../../observed/objects.ts'
+import type { StorageVolume } from '../../crds/storagevolume.ts'
+import type { VirtualDomain } from '../../crds/virtualdomain.ts'
+import type { ObservedDomain } from '../../observed/objects.ts'
 import { referencesOf } from '../references.ts'
-import { type World } from '../world.ts'
+import type { World } from '../world.ts'
 
 export interface Users { objects: (StorageVolume | VirtualDomain)[]; domains: ObservedDomain[] }
 

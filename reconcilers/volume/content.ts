@@ -1,7 +1,7 @@
 // Decides about content that is transferred: when a source is opened, when the volume may be made, what a failure leads to.
 
 import { type Plan, planOf } from '../plan.ts'
-import { type VolumeAction, type VolumeInputs } from './inputs.ts'
+import type { VolumeAction, VolumeInputs } from './inputs.ts'
 import { shownUrl } from './source/fetch.ts'
 import { type JobState, isRunning } from './source/jobs.ts'
 

@@ -1,7 +1,7 @@
 // Turns what is observed of a volume, and of the transfer into it, into its part of the status.
 
 import { formatBytes, parseQuantity } from '../../crds/quantity.ts'
-import { type VolumeInputs } from './inputs.ts'
+import type { VolumeInputs } from './inputs.ts'
 import { isMade } from './plan.ts'
 import { capacityOf } from './render.ts'
 

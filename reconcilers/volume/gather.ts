@@ -2,8 +2,8 @@
 
 import { annotations } from '../../crds/names.ts'
 import { parseQuantity } from '../../crds/quantity.ts'
-import { type StoragePool } from '../../crds/storagepool.ts'
-import { type StorageVolume } from '../../crds/storagevolume.ts'
+import type { StoragePool } from '../../crds/storagepool.ts'
+import type { StorageVolume } from '../../crds/storagevolume.ts'
 import { type HostView, idOf } from '../../observed/mirror.ts'
 import { type ObservedDomain, type ObservedPool, type ObservedVolume, isActive } from '../../observed/objects.ts'
 import { libvirtName } from '../identity.ts'
@@ -11,9 +11,9 @@ import { Refusal } from '../plan.ts'
 import { listUsers, referrersOf } from '../pool/users.ts'
 import { type BoundHost, boundHost, requireReady, requireSameHost, resolve } from '../references.ts'
 import { type World, call } from '../world.ts'
-import { type DiskUser, type Origin, type Recorded, type VolumeInputs } from './inputs.ts'
+import type { DiskUser, Origin, Recorded, VolumeInputs } from './inputs.ts'
 import { capacityOf, defaultFormat, nameProblem } from './render.ts'
-import { type Job } from './source/jobs.ts'
+import type { Job } from './source/jobs.ts'
 
 /** So long (ms) a read of the host is proof of what was not found. */
 const PROOF = 60_000

@@ -1,13 +1,13 @@
 // The StorageVolume kind: joins gather, plan, perform and describe for the loop, and keeps the transfers under way.
 
-import { type Dispatcher } from 'undici'
+import type { Dispatcher } from 'undici'
 import { type StorageVolume, storageVolume } from '../../crds/storagevolume.ts'
 import { idOf } from '../../observed/mirror.ts'
-import { type Kind } from '../kind.ts'
+import type { Kind } from '../kind.ts'
 import { keyOf } from '../world.ts'
 import { describeVolume } from './describe.ts'
 import { gatherVolume, intentOf } from './gather.ts'
-import { type VolumeAction, type VolumeInputs } from './inputs.ts'
+import type { VolumeAction, VolumeInputs } from './inputs.ts'
 import { performVolume } from './perform.ts'
 import { planVolume } from './plan.ts'
 import { Jobs, type JobOptions } from './source/jobs.ts'

@@ -1,12 +1,12 @@
 // What a volume's plan looks at: gathered from the mirrors and the transfers under way, held as plain data.
 
-import { type Binding } from '../../crds/common.ts'
-import { type StorageVolume, type UrlSource } from '../../crds/storagevolume.ts'
-import { type StoragePoolRef, type StorageVolRef } from '../../drivers/driver.ts'
-import { type ObservedVolume } from '../../observed/objects.ts'
-import { type Inputs } from '../kind.ts'
-import { type Action } from '../plan.ts'
-import { type Job } from './source/jobs.ts'
+import type { Binding } from '../../crds/common.ts'
+import type { StorageVolume, UrlSource } from '../../crds/storagevolume.ts'
+import type { StoragePoolRef, StorageVolRef } from '../../drivers/driver.ts'
+import type { ObservedVolume } from '../../observed/objects.ts'
+import type { Inputs } from '../kind.ts'
+import type { Action } from '../plan.ts'
+import type { Job } from './source/jobs.ts'
 
 /** Where the content comes from, looked up. Sizes in bytes. */
 export type Origin =

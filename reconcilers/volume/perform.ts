@@ -1,6 +1,6 @@
 // Carries out a volume's actions: one driver call each, or the start of a transfer that goes on beside the workers.
 
-import { type Dispatcher } from 'undici'
+import type { Dispatcher } from 'undici'
 import { parseQuantity } from '../../crds/quantity.ts'
 import { BlockResizeFlags, DeleteFlags, type StorageVolRef } from '../../drivers/driver.ts'
 import { isAbsent } from '../../drivers/errors.ts'
@@ -8,11 +8,11 @@ import { serializeXml } from '../../xml/tree.ts'
 import { Refusal } from '../plan.ts'
 import { holdsFiles } from '../pool/render.ts'
 import { type World, keyOf } from '../world.ts'
-import { type Origin, type VolumeAction, type VolumeInputs } from './inputs.ts'
+import type { Origin, VolumeAction, VolumeInputs } from './inputs.ts'
 import { createFlags, renderVolume } from './render.ts'
 import { SourceError } from './source/error.ts'
-import { type Image } from './source/header.ts'
-import { type Jobs } from './source/jobs.ts'
+import type { Image } from './source/header.ts'
+import type { Jobs } from './source/jobs.ts'
 import { type Destination, isTaken, takenMessage, transferBlank, transferClone, transferUrl } from './source/transfer.ts'
 
 export interface VolumeTools {

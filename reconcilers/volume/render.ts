@@ -1,6 +1,6 @@
 // Turns a StorageVolume's spec into libvirt's volume document.
 
-import { type StorageVolumeSpec } from '../../crds/storagevolume.ts'
+import type { StorageVolumeSpec } from '../../crds/storagevolume.ts'
 import { VolCreateFlags } from '../../drivers/driver.ts'
 import { type ObservedVolume, bytesOf } from '../../observed/objects.ts'
 import { type XmlElement, childOf, el, parseXml } from '../../xml/tree.ts'

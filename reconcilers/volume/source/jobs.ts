@@ -1,7 +1,7 @@
 // The transfers under way: each writes one volume's content beside the workers, and wakes its object when there is news.
 
-import { type Clock } from '../../../clock/clock.ts'
-import { type Log } from '../../../controller/log.ts'
+import type { Clock } from '../../../clock/clock.ts'
+import type { Log } from '../../../controller/log.ts'
 import { LibvirtError, isUnknown, isUnsupported } from '../../../drivers/errors.ts'
 import { SourceError } from './error.ts'
 

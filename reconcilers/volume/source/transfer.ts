@@ -4,17 +4,17 @@
 // what is found half made later is therefore ours to remove.
 
 import { createHash } from 'node:crypto'
-import { type Dispatcher } from 'undici'
+import type { Dispatcher } from 'undici'
 import { type Clock, sleep } from '../../../clock/clock.ts'
-import { type Connection, type StoragePoolRef, type StorageVolRef } from '../../../drivers/driver.ts'
+import type { Connection, StoragePoolRef, StorageVolRef } from '../../../drivers/driver.ts'
 import { ErrorNumber, LibvirtError, isAbsent } from '../../../drivers/errors.ts'
-import { type Host } from '../../../observed/host.ts'
+import type { Host } from '../../../observed/host.ts'
 import { idOf } from '../../../observed/mirror.ts'
 import { volumeFrom } from '../../../observed/objects.ts'
 import { SourceError } from './error.ts'
 import { type OpenedSource, openSource, shownUrl } from './fetch.ts'
 import { HEADER_LENGTH, type Image, inspectImage } from './header.ts'
-import { type JobControl } from './jobs.ts'
+import type { JobControl } from './jobs.ts'
 
 /** Where the content goes. */
 export interface Destination {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { customResourceDefinition, objectSchema, type SchemaNode } from '../../../crds/crd.ts'
 import { kinds } from '../../../crds/kinds.ts'
-import { type Rule } from '../../../crds/schema.ts'
+import type { Rule } from '../../../crds/schema.ts'
 
 interface Field { path: string; schema: SchemaNode }
 

@@ -1,9 +1,9 @@
 // When the networks are asked for leases, counted on a clock that the test moves.
 
 import { beforeEach, describe, expect, test } from 'vitest'
-import { type DhcpLease, type NetworkRef } from '../../../drivers/driver.ts'
+import type { DhcpLease, NetworkRef } from '../../../drivers/driver.ts'
 import { ConnectionLost, ErrorNumber, LibvirtError } from '../../../drivers/errors.ts'
-import { type HostState } from '../../../observed/host.ts'
+import type { HostState } from '../../../observed/host.ts'
 import { type LeaseHost, LeaseWatch } from '../../../observed/leases.ts'
 import { HostMirror, idOf } from '../../../observed/mirror.ts'
 import { type ObservedDomain, type ObservedNetwork, interfaceFacts } from '../../../observed/objects.ts'

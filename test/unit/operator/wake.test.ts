@@ -2,12 +2,12 @@
 
 import { beforeEach, describe, expect, test } from 'vitest'
 import { Mirror, type MirrorWriter } from '../../../controller/mirror.ts'
-import { type KubeObject } from '../../../controller/resource.ts'
-import { type ObservedChange } from '../../../observed/mirror.ts'
-import { type Observed, type ObservedDomain } from '../../../observed/objects.ts'
+import type { KubeObject } from '../../../controller/resource.ts'
+import type { ObservedChange } from '../../../observed/mirror.ts'
+import type { Observed, ObservedDomain } from '../../../observed/objects.ts'
 import { Wake, addIndexes } from '../../../operator/wake.ts'
 import { computedMac, computedUUID } from '../../../reconcilers/identity.ts'
-import { type KindName, type Mirrors, type World } from '../../../reconcilers/world.ts'
+import type { KindName, Mirrors, World } from '../../../reconcilers/world.ts'
 import { FakeClock } from '../../support/fakeclock.ts'
 
 const INSTALLATION = '11111111-1111-4111-8111-111111111111'

@@ -1,13 +1,13 @@
 // The shared loop with the domain kind between an API server and a host in memory that keep one log: what happens in which order.
 
 import { describe, expect, test } from 'vitest'
-import { type Result } from '../../../controller/controller.ts'
+import type { Result } from '../../../controller/controller.ts'
 import { ApiError } from '../../../controller/errors.ts'
-import { type KubeObject } from '../../../controller/resource.ts'
-import { type VirtualDomain } from '../../../crds/virtualdomain.ts'
+import type { KubeObject } from '../../../controller/resource.ts'
+import type { VirtualDomain } from '../../../crds/virtualdomain.ts'
 import { type Connection, DomainState } from '../../../drivers/driver.ts'
 import { ConnectionLost, ErrorNumber, LibvirtError } from '../../../drivers/errors.ts'
-import { type Host } from '../../../observed/host.ts'
+import type { Host } from '../../../observed/host.ts'
 import { Loop, type LoopOptions } from '../../../reconcilers/loop.ts'
 import { cloneXml } from '../../../xml/tree.ts'
 import { settle } from '../../support/fakeclock.ts'

@@ -1,7 +1,7 @@
 // Random specs of domains, from an alphabet so small that two of them have much in common.
 
 import fc from 'fast-check'
-import { type Spec } from './domain-bed.ts'
+import type { Spec } from './domain-bed.ts'
 
 type Disk = NonNullable<Spec['disks']>[number]
 type Nic = NonNullable<Spec['interfaces']>[number]

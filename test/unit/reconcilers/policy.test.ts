@@ -1,6 +1,6 @@
 // What a namespace may use of a host, and that no spelling gets around it.
 import { describe, expect, test } from 'vitest'
-import { type Hypervisor } from '../../../crds/hypervisor.ts'
+import type { Hypervisor } from '../../../crds/hypervisor.ts'
 import { Refusal } from '../../../reconcilers/plan.ts'
 import { checkDocument, checkDomain, grantFor, pathAllowed, requireSelected, selects } from '../../../reconcilers/policy.ts'
 import { parseXml } from '../../../xml/tree.ts'

@@ -1,5 +1,5 @@
 import { type Server, createServer } from 'node:http'
-import { type AddressInfo } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { SourceError } from '../../../reconcilers/volume/source/error.ts'
 import { openSource, shownUrl } from '../../../reconcilers/volume/source/fetch.ts'

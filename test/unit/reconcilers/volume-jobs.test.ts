@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { type Clock } from '../../../clock/clock.ts'
+import type { Clock } from '../../../clock/clock.ts'
 import { ConnectionLost, LibvirtError } from '../../../drivers/errors.ts'
 import { SourceError } from '../../../reconcilers/volume/source/error.ts'
 import { type JobControl, Jobs } from '../../../reconcilers/volume/source/jobs.ts'

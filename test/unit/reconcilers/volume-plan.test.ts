@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest'
-import { type StorageVolume, type StorageVolumeSpec } from '../../../crds/storagevolume.ts'
-import { type ObservedVolume } from '../../../observed/objects.ts'
+import type { StorageVolume, StorageVolumeSpec } from '../../../crds/storagevolume.ts'
+import type { ObservedVolume } from '../../../observed/objects.ts'
 import { describeVolume } from '../../../reconcilers/volume/describe.ts'
-import { type VolumeInputs } from '../../../reconcilers/volume/inputs.ts'
+import type { VolumeInputs } from '../../../reconcilers/volume/inputs.ts'
 import { planVolume } from '../../../reconcilers/volume/plan.ts'
 import { capacityOf, createFlags, nameProblem, renderVolume } from '../../../reconcilers/volume/render.ts'
-import { type JobState } from '../../../reconcilers/volume/source/jobs.ts'
+import type { JobState } from '../../../reconcilers/volume/source/jobs.ts'
 import { serializeXml } from '../../../xml/tree.ts'
 
 const Mi = 2 ** 20

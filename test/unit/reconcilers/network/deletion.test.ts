@@ -3,7 +3,7 @@
 import { describe, expect, test } from 'vitest'
 import { ownerOf as markOf } from '../../../../reconcilers/identity.ts'
 import { networkKind } from '../../../../reconcilers/network/index.ts'
-import { type Spec } from '../../../../reconcilers/network/render.ts'
+import type { Spec } from '../../../../reconcilers/network/render.ts'
 import { parseXml } from '../../../../xml/tree.ts'
 import { LAB, type ObjectOptions, type WorldOptions, domainObject, foreign, guest, hosted, kind, networkObject, ownerOf, plan, types, uuidOf, world } from './bed.ts'
 

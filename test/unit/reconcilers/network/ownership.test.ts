@@ -1,8 +1,8 @@
 // Whose a network is and what may be used: adoption, conflicts, the Hypervisor's policy, and looking without touching.
 
 import { describe, expect, test } from 'vitest'
-import { type NetworkAction } from '../../../../reconcilers/network/inputs.ts'
-import { type Spec } from '../../../../reconcilers/network/render.ts'
+import type { NetworkAction } from '../../../../reconcilers/network/inputs.ts'
+import type { Spec } from '../../../../reconcilers/network/render.ts'
 import { LAB, edited, foreign, gather, guest, hosted, kind, networkObject, ownerOf, plan, refusal, types, uuidOf } from './bed.ts'
 
 const bound = { bound: 'Created' as const }

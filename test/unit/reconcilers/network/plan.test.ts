@@ -2,9 +2,9 @@
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type NetworkAction } from '../../../../reconcilers/network/inputs.ts'
+import type { NetworkAction } from '../../../../reconcilers/network/inputs.ts'
 import { childOf, el, parseXml } from '../../../../xml/tree.ts'
-import { type Spec } from '../../../../reconcilers/network/render.ts'
+import type { Spec } from '../../../../reconcilers/network/render.ts'
 import { INSTALLATION, LAB, edited, gather, guest, hosted, networkObject, plan, types, uuidOf } from './bed.ts'
 import { anySpec } from './specs.ts'
 

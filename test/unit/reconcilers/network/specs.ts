@@ -1,7 +1,7 @@
 // Specs of every shape that libvirt takes, for the properties that hold for all of them.
 
 import fc from 'fast-check'
-import { type Spec } from '../../../../reconcilers/network/render.ts'
+import type { Spec } from '../../../../reconcilers/network/render.ts'
 
 const octet = fc.integer({ min: 1, max: 254 })
 const maybe = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => fc.option(arbitrary, { nil: undefined })
