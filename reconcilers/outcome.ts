@@ -13,6 +13,18 @@ export interface CommonStatus {
 
 const list = (paths: string[]): string => (paths.length <= 6 ? paths.join(', ') : `${paths.slice(0, 6).join(', ')} and ${paths.length - 6} more`)
 
+const WHEN: Record<PendingChange['apply'], string> = {
+  ColdStart: 'Takes effect at the next cold start',
+  Recreate: 'Takes effect once it is made anew on the host, which updatePolicy.recreate decides',
+  Window: 'Takes effect in the next maintenance window',
+}
+
+/** When what waits takes effect, by what it takes: one sentence for each. */
+function takesEffect(pending: readonly PendingChange[]): string {
+  const paths = Map.groupBy(pending, change => change.apply)
+  return [...paths].map(([apply, changes]) => `${WHEN[apply]}: ${list(changes.map(change => change.path))}.`).join(' ')
+}
+
 /** These conditions and no others, sorted by type. Transition times stay while a condition's status stays. */
 export function conditionsOf(previous: Condition[] | undefined, wanted: Omit<Condition, 'lastTransitionTime'>[], now: number): Condition[] {
   const kept = (previous ?? []).filter(({ type }) => findCondition(wanted, type) !== undefined)
@@ -39,7 +51,7 @@ export function commonStatus(standing: Standing, plan: Plan | undefined, at: Cir
   }
   if (drift.length > 0) wanted.push({ type: 'DriftDetected', status: 'True', reason: 'Drifted', message: `Found other than the spec says: ${list(drift.map(entry => entry.path))}.`, observedGeneration })
   if (plan?.restartRequired) {
-    wanted.push({ type: 'RestartRequired', status: 'True', reason: 'Staged', message: `Takes effect at the next cold start: ${list(plan.pending.map(change => change.path))}.`, observedGeneration })
+    wanted.push({ type: 'RestartRequired', status: 'True', reason: 'Staged', message: takesEffect(plan.pending), observedGeneration })
   }
   for (const condition of plan?.conditions ?? []) wanted.push({ ...condition, status: 'True', observedGeneration })
   if (plan?.deletionBlocked) wanted.push({ type: 'DeletionBlocked', status: 'True', ...plan.deletionBlocked, observedGeneration })

@@ -134,7 +134,7 @@ function planPresent(inputs: PoolInputs, pool: ObservedPool): PoolPlan {
   }
   const pending = recreate || left ? [] : differences.map(difference => ({ path: difference.path, current: difference.found, desired: difference.wanted, apply: 'Recreate' as const }))
   const willBeActive = drift.some(entry => entry.path === 'state') ? pool.active : active
-  return planOf(settled(inputs, willBeActive), { actions, drift, pending })
+  return planOf(settled(inputs, willBeActive), { actions, drift, pending, restartRequired: pending.length > 0 })
 }
 
 /** The spec was in force before: a difference now is the host's doing. */

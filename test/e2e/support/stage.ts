@@ -10,6 +10,11 @@ import { mkdtemp, readFile, rm, stat } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { Client } from '../../../controller/client.ts'
+import { kubeConfigLoader } from '../../../controller/credentials.ts'
+import type { KubeObject, Resource } from '../../../controller/resource.ts'
+import { Transport } from '../../../controller/transport.ts'
+import { kinds } from '../../../crds/kinds.ts'
 import { startControlPlane } from '../../../scripts/devcluster/controlplane.ts'
 import type { ControlPlane } from '../../../scripts/devcluster/controlplane.ts'
 import { startLibvirtd } from '../../support/libvirtd.ts'
@@ -22,12 +27,17 @@ export interface Condition { type: string; status: string; reason: string; messa
 // What kubectl prints as JSON: any object of any kind.
 export interface AnyObject { metadata: { name: string; namespace?: string; uid: string; generation: number; resourceVersion: string; finalizers?: string[]; annotations?: Record<string, string>; deletionTimestamp?: string }; spec: Record<string, any>; status?: Record<string, any> & { conditions?: Condition[] } } // oxlint-disable-line typescript/no-explicit-any -- JSON of any kind
 
+const resources = new Map<string, Resource>(kinds.map(({ resource }) => [resource.kind.toLowerCase(), resource]))
+
 export class Stage implements AsyncDisposable {
   readonly plane: ControlPlane
   readonly host: PrivateLibvirtd
   readonly #dir: string
   readonly #kubeconfig: string
   readonly #ownsHost: boolean
+  /** Looks are many: a kubectl for each would take the machine from what is looked at. */
+  readonly #transport: Transport
+  readonly #client: Client
   #controller: ChildProcess | undefined
   #log = ''
   #healthPort = 0
@@ -38,6 +48,8 @@ export class Stage implements AsyncDisposable {
     this.plane = plane
     this.host = host
     this.#kubeconfig = kubeconfig
+    this.#transport = new Transport({ kubeConfig: kubeConfigLoader({ file: plane.kubeconfig }) })
+    this.#client = new Client({ transport: this.#transport })
   }
 
   /** `existing`: another stage's host, which then stays that one's. */
@@ -100,10 +112,11 @@ export class Stage implements AsyncDisposable {
     await this.kubectl(['apply', '-f', '-'], yaml)
   }
 
+  /** `kind` is one of vireo's. */
   async get(kind: string, name: string, namespace = 'default'): Promise<AnyObject | undefined> {
-    const result = await this.plane.kubectl(['get', kind, name, '-n', namespace, '-o', 'json', '--ignore-not-found'])
-    if (result.code !== 0) throw new Error(result.stderr)
-    return result.stdout.trim() === '' ? undefined : JSON.parse(result.stdout) as AnyObject
+    const resource = resources.get(kind.toLowerCase())
+    if (resource === undefined) throw new Error(`no kind ${kind}`)
+    return await this.#client.find<KubeObject>(resource, resource.namespaced ? namespace : undefined, name) as unknown as AnyObject | undefined
   }
 
   /** Waits until the object looks as `test` says; the failure shows how it looks instead. */
@@ -113,7 +126,7 @@ export class Stage implements AsyncDisposable {
       return await until(`${kind} ${name} is as expected`, async () => {
         last = await this.get(kind, name, namespace)
         return last !== undefined && test(last) ? last : undefined
-      }, { timeoutMs, everyMs: 150 })
+      }, { timeoutMs })
     } catch (error) {
       throw new Error(`${kind} ${name}: ${JSON.stringify(last?.status, null, 1)}\nlog: ${this.#log.slice(-4000)}`, { cause: error })
     }
@@ -129,7 +142,7 @@ export class Stage implements AsyncDisposable {
   }
 
   async untilGone(kind: string, name: string, { namespace = 'default', timeoutMs = 60_000 } = {}): Promise<void> {
-    await until(`${kind} ${name} is gone`, async () => await this.get(kind, name, namespace) === undefined, { timeoutMs, everyMs: 150 }).catch(async (error: unknown) => {
+    await until(`${kind} ${name} is gone`, async () => await this.get(kind, name, namespace) === undefined, { timeoutMs }).catch(async (error: unknown) => {
       throw new Error(`${kind} ${name} stays: ${JSON.stringify((await this.get(kind, name, namespace))?.status, null, 1)}\nlog: ${this.#log.slice(-4000)}`, { cause: error })
     })
   }
@@ -151,6 +164,7 @@ export class Stage implements AsyncDisposable {
 
   async stop(): Promise<void> {
     await this.stopController()
+    await this.#transport.close()
     await Promise.all([this.plane.stop(), this.#ownsHost ? this.host.stop() : undefined])
     await rm(this.#dir, { recursive: true, force: true })
   }
