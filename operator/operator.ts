@@ -77,7 +77,7 @@ export class Operator {
   constructor(options: OperatorOptions) {
     this.#options = options
     const { transport, open, clock, log, metrics, installation, cluster } = options
-    const operatorMetrics = new OperatorMetrics(metrics.registry)
+    const operatorMetrics = new OperatorMetrics(metrics.registry, () => [...this.hosts.entries()].map(([name, host]) => [name, host.mirror.ids()]))
     this.#client = new Client({ transport })
     this.#recorder = new EventRecorder({ client: this.#client, component: 'vireo', instance: options.instance, clock, log })
     this.#mirrors = {
@@ -96,7 +96,7 @@ export class Operator {
       relistInterval: options.relistInterval,
       onCall: call => { operatorMetrics.called(call) },
       onState: (name, state) => { wake.host(name, state) },
-      onObserved: (name, change) => { operatorMetrics.observed(name, change); wake.observed(name, change) },
+      onObserved: (name, change) => { wake.observed(name, change) },
       onEvent: (_name, event) => {
         if (event.type === 'domain' && event.name === 'device-removal-failed') kinds.VirtualDomain.detachFailed(event.dom.uuid, event.devAlias)
       },

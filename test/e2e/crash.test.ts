@@ -36,7 +36,7 @@ describe('a controller that is killed', () => {
   let missed = 0
 
   beforeAll(async () => {
-    stage = await Stage.start()
+    stage = await Stage.start({ halting: true })
     for (const [command, xml] of foreignObjects) await stage.host.execOk(['virsh', command, '/dev/stdin'], { input: xml })
     await stage.virsh('pool-start', 'foreign')
     await stage.virsh('net-start', 'foreign')

@@ -35,7 +35,7 @@ describe('deletion', () => {
   const define = async (command: string, xml: string): Promise<void> => { await stage.host.execOk(['virsh', command, '/dev/stdin'], { input: xml }) }
 
   beforeAll(async () => {
-    stage = await Stage.start()
+    stage = await Stage.start({ halting: true })
     stacks = await Stacks.over(stage)
     await stacks.createHypervisor('local', 'qemu:///system', { default: true, policy: { foreignObjects: 'Adopt', hostPaths: ['/var/lib/vireo', '/srv'] } })
     await stage.startController()

@@ -13,7 +13,7 @@ const foreignXml = (name: string, change: (xml: string) => string = xml => xml):
 describe('the identity of a domain', () => {
   let stage: Stage
   beforeAll(async () => {
-    stage = await Stage.start()
+    stage = await Stage.start({ halting: true })
     await stage.startController()
     await stage.apply(hypervisor())
     await stage.untilReady('hypervisor', 'local')
@@ -203,7 +203,7 @@ describe('the identity of a domain', () => {
     const installation = (await stage.kubectl(['get', 'namespace', 'kube-system', '-o', 'jsonpath={.metadata.uid}'])).trim()
     const made = await create('survivor', { ...idle, title: 'from Git' })
     await stage.stopController()
-    const rebuilt = await Stage.start(stage.host)
+    const rebuilt = await Stage.start({ existing: stage.host })
     try {
       await rebuilt.startController({ VIREO_INSTALLATION: installation })
       await rebuilt.apply(hypervisor() + domain('survivor', { ...idle, title: 'from Git' }))

@@ -57,7 +57,7 @@ const quiet: Manifest[] = [
 const versions = async (): Promise<string[]> => await Promise.all(quiet.map(async ({ kind, metadata }) => `${kind} ${(await stage.get(kind, metadata.name))!.metadata.resourceVersion}`))
 
 beforeAll(async () => {
-  [stage, second] = await Promise.all([Stage.start(), startLibvirtd({ name: 'e2e-second' })])
+  [stage, second] = await Promise.all([Stage.start({ halting: true }), startLibvirtd({ name: 'e2e-second', halting: true })])
   await symlink(second.socket, join(stage.folder, 'moving.sock'))
   await stage.startController()
   await apply(

@@ -43,7 +43,7 @@ const changes = async (): Promise<string[]> =>
   (await stage.metrics()).split('\n').filter(line => /^vireo_rpc_calls_total\{procedure="\w*(Define|Create|Undefine|Destroy|Shutdown|Set|Update|Attach|Detach|Build|Delete|Upload|Refresh|Resume|Suspend|Resize|Reset)/.test(line))
 
 beforeAll(async () => {
-  [stage, second] = await Promise.all([Stage.start(), startLibvirtd({ name: 'e2e-second' })])
+  [stage, second] = await Promise.all([Stage.start({ halting: true }), startLibvirtd({ name: 'e2e-second', halting: true })])
   await stage.startController()
   await apply(
     manifest('Hypervisor', 'local', { uri: 'qemu:///system', default: true }),

@@ -17,6 +17,8 @@ export interface LibvirtdOptions {
   hostUUID?: string
   /** Full debug log in `log/libvirtd.log` instead of warnings. */
   log?: boolean
+  /** Guests whose firmware stops the processor at once: they run, do nothing, and cost no CPU. Default: they boot. */
+  halting?: boolean
 }
 
 export interface PrivateLibvirtd extends AsyncDisposable {
@@ -54,7 +56,7 @@ export async function startLibvirtd(options: LibvirtdOptions = {}): Promise<Priv
   const hostUUID = options.hostUUID ?? randomUUID()
   const folder = await mkdtemp(join(tmpdir(), `vireo-${options.name ?? 'host'}-${process.pid}-`))
   try {
-    await prepare(folder, hostUUID, options.log ?? false)
+    await prepare(folder, hostUUID, options)
     const host = new Host(folder, hostUUID, await Namespaces.start(folder))
     try {
       await host.restart()
@@ -70,12 +72,20 @@ export async function startLibvirtd(options: LibvirtdOptions = {}): Promise<Priv
   }
 }
 
-async function prepare(folder: string, hostUUID: string, log: boolean): Promise<void> {
+/** A firmware for the machine `pc`: at the reset vector, disable interrupts and halt, for ever. */
+function haltingFirmware(): Buffer {
+  const rom = Buffer.alloc(256 * 1024, 0xf4)
+  rom.set([0xfa, 0xf4, 0xeb, 0xfd], rom.length - 16)
+  return rom
+}
+
+async function prepare(folder: string, hostUUID: string, { log = false, halting = false }: LibvirtdOptions): Promise<void> {
   // QEMU runs as a user of its own and must be able to walk to its disks.
   await run(['chmod', '755', folder])
   for (const sub of ['conf', 'run', 'log', 'capabilities', 'root/var/lib/vireo', 'root/srv']) {
     await mkdir(join(folder, sub), { recursive: true })
   }
+  if (halting) await writeFile(join(folder, 'firmware.rom'), haltingFirmware())
   await writeFile(join(folder, 'conf/libvirtd.conf'), [
     `host_uuid = "${hostUUID}"`,
     'auth_unix_ro = "none"',

@@ -37,6 +37,7 @@ mount --bind "$base/run" /run/libvirt
 mount --bind "$base/log" /var/log/libvirt
 mount --bind "$base/root/var/lib/vireo" /var/lib/vireo
 mount --bind "$base/root/srv" /srv
+if [ -e "$base/firmware.rom" ]; then mount --bind "$base/firmware.rom" /usr/share/seabios/bios-256k.bin; fi
 ip link set lo up
 
 echo ready

@@ -52,10 +52,10 @@ export class Stage implements AsyncDisposable {
     this.#client = new Client({ transport: this.#transport })
   }
 
-  /** `existing`: another stage's host, which then stays that one's. */
-  static async start(existing?: PrivateLibvirtd): Promise<Stage> {
+  /** `existing`: another stage's host, which then stays that one's. `halting`: no guest boots (LibvirtdOptions). */
+  static async start({ existing, halting }: { existing?: PrivateLibvirtd; halting?: boolean } = {}): Promise<Stage> {
     const dir = await mkdtemp(join(tmpdir(), `vireo-e2e-${process.pid}-`))
-    const [plane, host] = await Promise.all([startControlPlane({ dir, durable: false }), existing ?? startLibvirtd({ name: 'e2e' })])
+    const [plane, host] = await Promise.all([startControlPlane({ dir, durable: false }), existing ?? startLibvirtd({ name: 'e2e', halting })])
     // The Deployment is left out: no node runs here, and the controller runs beside the test instead.
     for (const file of ['namespace', 'serviceaccount', 'rbac']) await ok(plane, ['apply', '-f', join(checkout, `manifests/install/${file}.yaml`)])
     await ok(plane, ['apply', '--server-side', '-k', join(checkout, 'manifests/crds')])
