@@ -15,6 +15,7 @@ import { Transport } from '../controller/transport.ts'
 import { parseDuration } from '../crds/duration.ts'
 import { createRegistry } from '../drivers/registry.ts'
 import { Operator } from '../operator/operator.ts'
+import { collectWhenQuiet } from './garbage.ts'
 
 export interface ControllerFlags {
   kubeconfig?: string
@@ -55,6 +56,7 @@ export async function runController(flags: ControllerFlags, signal: AbortSignal)
   health.addReadinessCheck('mirrors', () => { if (leading && !operator.synced) throw new Error('the mirrors are not synced yet') })
   const port = await health.listen()
   log.info({ installation, cluster, port }, 'vireo controller started')
+  collectWhenQuiet({ clock: systemClock }, signal)
   try {
     if (!flags.leaderElection) return await operator.run(signal)
     const election = new LeaderElection({ client, clock: systemClock, log, namespace: flags.leaseNamespace, name: 'vireo-controller', identity: instance, metrics: metrics.leader('vireo-controller') })
