@@ -155,7 +155,9 @@ class DevControlPlane implements ControlPlane {
   }
 
   #run(name: string, args: readonly string[]): Daemon {
-    const daemon = new Daemon(name, [join(this.#programs, name), ...args], join(this.#dir, 'logs', `${name}.log`))
+    // One that lasts for a test only would rather have the memory than the work of its collector.
+    const collector = this.#durable ? [] : ['env', 'GOGC=300']
+    const daemon = new Daemon(name, [...collector, join(this.#programs, name), ...args], join(this.#dir, 'logs', `${name}.log`))
     void this.#watch(daemon)
     return daemon
   }

@@ -14,8 +14,8 @@ import { Stage } from './support/stage.ts'
 const phases = ['create', 'update', 'delete'] as const
 type Phase = (typeof phases)[number]
 /** Each connection has room for four calls, so that of its three stacks all can be held at once. */
-const HYPERVISORS = 4
-const STACKS = 12
+const HYPERVISORS = 8
+const STACKS = 24
 const token = /c[0-9]{2}s[0-9]{2}/
 
 const foreignObjects: [string, string][] = [

@@ -127,13 +127,13 @@ export class Stacks implements AsyncDisposable {
   }
 
   /** Waits until `done` says so of every stack. The failure shows those that are not. */
-  async until(what: string, stacks: readonly Stack[], done: (objects: AnyObject[], stack: Stack) => boolean, timeoutMs = 60_000): Promise<void> {
+  async until(what: string, stacks: readonly Stack[], done: (objects: AnyObject[], stack: Stack) => boolean, timeoutMs = 180_000): Promise<void> {
     let last: [Stack, AnyObject[]][] = []
     await until(what, async () => {
       const objects = await this.objects()
       last = stacks.map((stack): [Stack, AnyObject[]] => [stack, objects.get(stack.token) ?? []]).filter(([stack, found]) => !done(found, stack))
       return last.length === 0
-    }, { timeoutMs, everyMs: 100 }).catch((error: unknown) => {
+    }, { timeoutMs, everyMs: 250 }).catch((error: unknown) => {
       throw new Error(`${what}: not ${last.map(([{ token }, objects]) => `${token} ${JSON.stringify(objects.filter(object => !isReady(object)).map(object => [object.metadata.name, object.metadata.deletionTimestamp, object.metadata.finalizers, object.status?.conditions]))}`).join('\n')}\nlog: ${this.#stage.controllerLog.slice(-3000)}`, { cause: error })
     })
   }
