@@ -40,13 +40,21 @@ export class ConnectionLost extends Error {
   override readonly name = 'ConnectionLost'
 }
 
-const absence = new Set<number>([
-  ErrorNumber.NO_DOMAIN, ErrorNumber.NO_NETWORK, ErrorNumber.NO_STORAGE_POOL, ErrorNumber.NO_STORAGE_VOL,
-  ErrorNumber.NO_SECRET, ErrorNumber.NO_DOMAIN_SNAPSHOT, ErrorNumber.NO_DOMAIN_METADATA,
-])
+/** "No such object", a code for each kind of object. */
+const absence = {
+  domain: ErrorNumber.NO_DOMAIN, network: ErrorNumber.NO_NETWORK, pool: ErrorNumber.NO_STORAGE_POOL, volume: ErrorNumber.NO_STORAGE_VOL,
+  secret: ErrorNumber.NO_SECRET, snapshot: ErrorNumber.NO_DOMAIN_SNAPSHOT, metadata: ErrorNumber.NO_DOMAIN_METADATA,
+} as const
+export type ObjectClass = keyof typeof absence
 
-/** True only for libvirt's own "no such object": nothing else means that something is absent. */
-export const isAbsent = (error: unknown): boolean => error instanceof LibvirtError && absence.has(error.code)
+/**
+ * True only for libvirt's own "no such object" of that very kind: nothing else means that something is absent. A pool whose
+ * refresh fails for want of a secret is there.
+ */
+export const isAbsent = (error: unknown, kind: ObjectClass): boolean => error instanceof LibvirtError && error.code === absence[kind]
+
+/** True where something that the call needed is absent, whatever it is: the driver does have the call. */
+export const isSomethingAbsent = (error: unknown): boolean => Object.keys(absence).some(kind => isAbsent(error, kind as ObjectClass))
 
 /** The driver lacks the function (3), or this daemon or hypervisor does (84). */
 export const isUnsupported = (error: unknown): boolean =>

@@ -2,7 +2,7 @@
 
 import type { Clock } from '../clock/clock.ts'
 import type { Connection, DriverEvent, OpenOptions } from '../drivers/driver.ts'
-import { ConnectionLost, ErrorNumber, LibvirtError, isAbsent, isUnsupported } from '../drivers/errors.ts'
+import { ConnectionLost, ErrorNumber, LibvirtError, isAbsent } from '../drivers/errors.ts'
 import { HostMirror, idOf } from './mirror.ts'
 import type { Observed } from './objects.ts'
 import { HostChanged, capabilitiesOf, uuidIn, uuidOf } from './pin.ts'
@@ -366,7 +366,7 @@ export class Host {
         if (pool?.active) await readVolume(connection, pool, rest.join('/'), this.mirror)
       }
     } catch (error) {
-      if (!isAbsent(error)) throw error
+      if (!isAbsent(error, kind)) throw error
       this.mirror.remove(id)
       if (kind === 'pool') for (const volume of this.mirror.volumesOf(uuid)) this.mirror.remove(idOf.volume(uuid, volume.ref.name))
     }
@@ -386,8 +386,8 @@ const stateOf = (error: Error): HostState => {
   return 'Broken'
 }
 
-/** A driver that lacks a description is no reason to give the connection up. */
+/** A driver that lacks a description, or a pool that cannot look at its volumes now, is no reason to give the connection up. */
 const orElse = <T>(value: T) => (error: unknown): T => {
-  if (error instanceof LibvirtError && !isAbsent(error) && (isUnsupported(error) || error.code !== ErrorNumber.RPC)) return value
+  if (error instanceof LibvirtError && !isAbsent(error, 'pool') && error.code !== ErrorNumber.RPC) return value
   throw error
 }

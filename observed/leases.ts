@@ -162,7 +162,7 @@ export class LeaseWatch {
       this.#take(watched, await this.#host.use().networkGetDHCPLeases(observed.ref))
     } catch (error) {
       if (isUnsupported(error)) this.#unsupported = true
-      if (isAbsent(error) || isUnsupported(error)) return
+      if (isAbsent(error, 'network') || isUnsupported(error)) return
       // Anything else is asked again in its time; a lost connection ends the asking until the host is Open again.
     } finally {
       watched.asking = false
