@@ -115,6 +115,8 @@ async function performOther(action: DomainAction, connection: Connection, dom: D
     case 'Resumed': return await connection.domainResume(dom)
     case 'Suspended': return await connection.domainSuspend(dom)
     case 'Undefined': return await undefine(connection, dom)
+    // The loop reads the domain after every action; that read is the answer.
+    case 'LookedUp': return
     case 'SeedWritten': return await writeSeed(action, inputs.bound.host, verifiedSeeds)
     case 'SeedRemoved': return await removeSeed(action, inputs.bound.host)
     default: throw new TypeError(`unknown action ${action.type}`)

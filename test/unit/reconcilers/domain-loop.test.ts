@@ -33,7 +33,9 @@ class Stage {
     this.bed = bed
     bed.object = { ...bed.object, metadata: { ...bed.object.metadata, finalizers: [] } }
     const host = bed.world.host('kvm7')! as unknown as Record<string, unknown>
-    Object.assign(host, { use: () => this.#connection(), refresh: async () => { this.log.push('refresh'); return await settle() }, readSince: () => false, unread: () => undefined } satisfies Partial<Record<keyof Host, unknown>>)
+    let readAt = -Infinity
+    const refresh = async (): Promise<undefined> => { this.log.push('refresh'); readAt = bed.clock.now(); await settle(); return undefined }
+    Object.assign(host, { use: () => this.#connection(), refresh, readSince: (_id, time) => readAt >= time, unread: () => undefined } satisfies Partial<Host> & { refresh: unknown })
     const log = (...line: unknown[]): void => { this.lines.push(line) }
     const client = {
       find: async (): Promise<KubeObject | undefined> => { this.log.push('get'); return await Promise.resolve(bed.object) },
