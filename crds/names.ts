@@ -33,9 +33,6 @@ export const verbAnnotations = {
 } as const
 export type Verb = keyof typeof verbAnnotations
 
-/** Labels on what vireo itself makes in the API. */
-export const labels = { managedBy: 'app.kubernetes.io/managed-by', domain: 'vireo.dev/domain' } as const
-
 /** Namespace of `<vireo:owner>` and `<vireo:applied>` in the `<metadata>` of domains and networks. */
 export const xmlNamespace = 'https://vireo.dev/xmlns/1'
 export const xmlPrefix = 'vireo'

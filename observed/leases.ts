@@ -62,13 +62,6 @@ export class LeaseWatch {
     this.#handlers.push(handler)
   }
 
-  /** Somebody knows that these interfaces are about to ask for an address. */
-  expect(network: string, macs: Iterable<string>): void {
-    const watched = this.#networks.get(network)
-    if (watched === undefined) return
-    for (const mac of macs) if (!watched.leases.has(mac.toLowerCase())) return this.#await(network, watched)
-  }
-
   close(): void {
     this.#closed = true
     for (const watched of this.#networks.values()) this.#sleep(watched)

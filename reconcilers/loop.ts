@@ -6,7 +6,7 @@ import type { Client } from '../controller/client.ts'
 import type { Result } from '../controller/controller.ts'
 import { isNotFound } from '../controller/errors.ts'
 import type { EventRecorder } from '../controller/events.ts'
-import { hasFinalizer, patchMetadata } from '../controller/finalizers.ts'
+import { hasFinalizer, patchMetadata, writersOfAnnotation } from '../controller/finalizers.ts'
 import type { Log } from '../controller/log.ts'
 import type { StatusWriter } from '../controller/status.ts'
 import { annotations, finalizer } from '../crds/names.ts'
@@ -165,7 +165,7 @@ export class Loop {
   async #perform(kind: AnyKind, run: Run, action: Action): Promise<void> {
     const { log, recorder, onAction } = this.#options
     const started = performance.now()
-    const fields = { object: keyOf(run.object), hypervisor: run.inputs!.bound.name, action: action.type }
+    const fields = { object: keyOf(run.object), hypervisor: run.inputs!.bound.name, plan: run.plan!.actions.map(({ type }) => type), action: action.type }
     try {
       await kind.perform(action, run.inputs, this.#options.world)
     } catch (error) {
@@ -317,7 +317,11 @@ export class Loop {
 
   /** The annotation lets go of an object whose host is gone for good; the host is not touched, and an Event says so. */
   async #release(kind: AnyKind, object: HostObject): Promise<Result> {
-    this.#options.recorder.event(object, 'Warning', 'Released', `Released by the annotation ${annotations.release}: vireo forgets the object without touching what it may have left on Hypervisor ${object.status?.binding?.hypervisor ?? '(none)'}.`)
+    const { namespace, name } = object.metadata
+    // The mirror keeps no record of who wrote what.
+    const live = await this.#options.client.find<HostObject>(kind.resource, namespace, name)
+    const by = live === undefined ? [] : writersOfAnnotation(live, annotations.release)
+    this.#options.recorder.event(object, 'Warning', 'Released', `Released by the annotation ${annotations.release}${by.length === 0 ? '' : `, written by ${by.join(', ')}`}: vireo forgets the object without touching what it may have left on Hypervisor ${object.status?.binding?.hypervisor ?? '(none)'}.`)
     return await this.#letGo(kind, object)
   }
 

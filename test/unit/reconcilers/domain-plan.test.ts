@@ -297,6 +297,15 @@ describe('ownership', () => {
     expect(plan.standing.message).toMatch(/memory/)
   })
 
+  test('a password that an adoption gives the display of a running guest is staged, and nowhere to be read', () => {
+    const bed = foreign(new Bed({ spec: { ...FULL, adoptionPolicy: 'Always' } }), () => 'unmarked')
+    bed.byHand(document => { delete childOf(document, 'devices', 'graphics')!.attributes['passwd'] }, 'both')
+    const { actions } = bed.plan()
+    const adopted = actions.flatMap(action => (action.type === 'Defined' ? action.adopted ?? [] : []))
+    expect(adopted.find(change => change.path.includes('passwordSecretRef'))).toMatchObject({ desired: '***' })
+    expect(JSON.stringify(adopted)).not.toContain(PASSWORD)
+  })
+
   test('adopting needs the grant', () => {
     const bed = foreign(new Bed({ spec: { ...SHORTEST, adoptionPolicy: 'Always' }, policy: { foreignObjects: 'Observe' } }), () => 'unmarked')
     expect(refusal(bed)).toMatchObject({ reason: 'Forbidden', message: expect.stringMatching(/foreignObjects/) as string })
