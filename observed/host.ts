@@ -50,6 +50,8 @@ interface Unread { error: Error; failures: number; timer: { cancel(): void } }
 interface Reading { full: boolean; again: boolean; done: PromiseWithResolvers<void>; next?: PromiseWithResolvers<void> }
 
 const BACKOFF = { first: 1_000, last: 30_000 }
+/** How long (ms) it is remembered that an object was looked for in vain. */
+const GONE_FOR = 600_000
 const READ_AGAIN = { first: 1_000, last: 60_000 }
 
 export class Host {
@@ -262,6 +264,9 @@ export class Host {
       }
     }
     await Promise.all([reader(), reader()])
+    // What has been gone for long is asked for by nobody any more.
+    const long = this.#options.clock.now() - GONE_FOR
+    for (const [id, time] of this.#readAt) if (time < long && this.mirror.get(id) === undefined) this.#readAt.delete(id)
   }
 
   #event(event: DriverEvent): void {

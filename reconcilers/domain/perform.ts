@@ -118,7 +118,7 @@ async function performOther(action: DomainAction, connection: Connection, dom: D
     // The loop reads the domain after every action; that read is the answer.
     case 'LookedUp': return
     case 'SeedWritten': return await writeSeed(action, inputs.bound.host, verifiedSeeds)
-    case 'SeedRemoved': return await removeSeed(action, inputs.bound.host)
+    case 'SeedRemoved': return await removeSeed(action, inputs.bound.host, verifiedSeeds)
     default: throw new TypeError(`unknown action ${action.type}`)
   }
 }
@@ -151,6 +151,9 @@ async function writeSeed({ pool, name, files }: Extract<SeedAction, { type: 'See
   if (half !== undefined) await connection.storageVolDelete(half, 0)
   const xml = el('volume', {}, el('name', {}, name), el('capacity', { unit: 'bytes' }, image.length), el('target', {}, el('format', { type: 'raw' }), el('permissions', {}, el('mode', {}, '0600'))))
   const volume = await connection.storageVolCreateXML(ref, serializeXml(xml), 0)
+  const path = await connection.storageVolGetPath(volume)
+  // One of the same content may have been whole before, and removed.
+  verified.delete(path)
   const stream = await host.openStreamConnection()
   try {
     const upload = await stream.storageVolUpload(volume, 0, image.length, 0)
@@ -160,11 +163,12 @@ async function writeSeed({ pool, name, files }: Extract<SeedAction, { type: 'See
     await stream.close()
   }
   await host.refresh(idOf.volume(pool, name))
-  verified.add(await connection.storageVolGetPath(volume))
+  verified.add(path)
 }
 
-async function removeSeed({ pool, name }: Extract<SeedAction, { type: 'SeedRemoved' }>, host: Host): Promise<void> {
+async function removeSeed({ pool, name }: Extract<SeedAction, { type: 'SeedRemoved' }>, host: Host, verified: Set<string>): Promise<void> {
   const volume = host.mirror.volume(pool, name)
+  if (volume !== undefined) verified.delete(volume.path)
   try {
     if (volume !== undefined) await host.use().storageVolDelete(volume.ref, 0)
   } catch (error) {
