@@ -3,6 +3,7 @@
 import type { Clock } from '../clock/clock.ts'
 import type { Connection, DriverEvent, OpenOptions } from '../drivers/driver.ts'
 import { ConnectionLost, ErrorNumber, LibvirtError, isAbsent, isUnsupported } from '../drivers/errors.ts'
+import { dirtiedBy } from './dirty.ts'
 import { HostMirror, idOf } from './mirror.ts'
 import type { Observed } from './objects.ts'
 import { HostChanged, capabilitiesOf, uuidIn, uuidOf } from './pin.ts'
@@ -266,8 +267,8 @@ export class Host {
 
   #event(event: DriverEvent): void {
     const connection = this.#connection
-    if (event.type !== 'connection' && connection !== undefined) {
-      const id = event.type === 'domain' ? idOf.domain(event.dom.uuid) : event.type === 'network' ? idOf.network(event.net.uuid) : idOf.pool(event.pool.uuid)
+    const id = dirtiedBy(event)
+    if (id !== undefined && connection !== undefined) {
       // Defined and undefined change what no other event tells of: persistence and autostart.
       // A refreshed pool is only read: refreshing it for that would be answered by the same event, for ever.
       const full = event.type === 'domain' ? event.name === 'lifecycle' && event.event <= 1 : event.name !== 'refresh'
@@ -382,7 +383,7 @@ export class Host {
 
 const stateOf = (error: Error): HostState => {
   if (error instanceof HostChanged) return 'HostChanged'
-  if (error instanceof LibvirtError && (error.code === ErrorNumber.AUTH_FAILED || error.code === ErrorNumber.AUTH_UNAVAILABLE || error.code === ErrorNumber.ACCESS_DENIED)) return 'AuthFailed'
+  if (error instanceof LibvirtError && (error.code === ErrorNumber.AUTH_FAILED || error.code === ErrorNumber.AUTH_UNAVAILABLE || error.code === ErrorNumber.AUTH_CANCELLED || error.code === ErrorNumber.ACCESS_DENIED)) return 'AuthFailed'
   return 'Broken'
 }
 

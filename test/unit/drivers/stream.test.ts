@@ -20,18 +20,18 @@ const streamError = (peer: ScriptedPeer): Buffer => refusalOf({ ...peer.calls[0]
 
 const upload = async (): Promise<{ stream: UploadStream; peer: ScriptedPeer }> => {
   const { client, peer } = await connected({ clock: clock() })
-  const opening = openUpload(client, args)
+  const opening = openUpload(client, p.storageVolUpload, args)
   await settle()
   peer.reply(peer.calls[0]!, p.storageVolUpload, undefined)
-  return { stream: await opening, peer }
+  return { stream: (await opening).stream, peer }
 }
 const download = async (...first: ((peer: ScriptedPeer) => Buffer)[]): Promise<{ stream: DownloadStream; peer: ScriptedPeer; time: FakeClock }> => {
   const time = clock()
   const { client, peer } = await connected({ clock: time })
-  const opening = openDownload(client, args)
+  const opening = openDownload(client, p.storageVolDownload, args)
   await settle()
   peer.send(replyTo(peer.calls[0]!, p.storageVolDownload, undefined), ...first.map((make) => make(peer)))
-  return { stream: await opening, peer, time }
+  return { stream: (await opening).stream, peer, time }
 }
 const bytesOf = async (stream: DownloadStream): Promise<Buffer> => {
   const chunks: Uint8Array[] = []
@@ -126,7 +126,7 @@ describe('upload', () => {
 
   test('a refused opening rejects and closes its connection', async () => {
     const { client, peer } = await connected()
-    const opening = failure(openUpload(client, args))
+    const opening = failure(openUpload(client, p.storageVolUpload, args))
     await settle()
     peer.refuse(peer.calls[0]!, { code: 50 })
     expect(await opening).toMatchObject({ code: 50 })
