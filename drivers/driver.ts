@@ -64,7 +64,7 @@ export interface OpenOptions {
   keepAliveInterval: number
   keepAliveCount: number
   /** Called once per finished call: for metrics and tests that count. */
-  onCall?: (call: { procedure: string; seconds: number; outcome: 'ok' | 'error' | 'timeout' | 'lost'; /** virErrorNumber, where the host refused. */ code?: number }) => void
+  onCall?: (call: { procedure: string; seconds: number; outcome: 'ok' | 'error' | 'timeout' | 'lost'; /** virErrorNumber, where the host refused. */ code?: number; /** Whether it refused because the driver lacks the call altogether. */ lacking?: boolean }) => void
 }
 export interface Driver {
   open(uri: string, options: OpenOptions): Promise<Connection>

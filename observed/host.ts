@@ -70,6 +70,7 @@ export class Host {
   /** The host UUID that has to answer; learnt at the first contact unless it was known before. */
   #expected: string | undefined
   readonly #unsupported = new Set<string>()
+  #sessions = 0
   readonly #readings = new Map<string, Reading>()
   /** When each object was last read, ms. */
   readonly #readAt = new Map<string, number>()
@@ -87,13 +88,15 @@ export class Host {
 
   get uri(): string { return this.#options.uri }
   get state(): HostState { return this.#state }
+  /** Which connection this is, counted from the first: what a driver lacks holds for one only. */
+  get session(): number { return this.#sessions }
   /** When the host became Open, or ceased to be (before the first contact: when it was started), ms. */
   get since(): number { return this.#since }
   /** Why the host is not Open; a sentence. */
   get error(): Error | undefined { return this.#error }
   /** Known after the first contact. */
   get facts(): HostFacts | undefined { return this.#facts }
-  /** Calls that the driver answered with "no support" since this object was made. */
+  /** Calls that the driver turned out not to have, since the connection was opened. */
   get unsupported(): ReadonlySet<string> { return this.#unsupported }
   onState(handler: (state: HostState) => void): void { this.#stateHandlers.push(handler) }
   onEvent(handler: (event: DriverEvent) => void): void { this.#eventHandlers.push(handler) }
@@ -145,7 +148,7 @@ export class Host {
   #openOptions(): OpenOptions {
     const { callTimeout, keepAliveInterval, keepAliveCount, onCall } = this.#options
     const finished: OpenOptions['onCall'] = call => {
-      if (call.code === ErrorNumber.NO_SUPPORT) this.#unsupported.add(call.procedure)
+      if (call.lacking) this.#unsupported.add(call.procedure)
       onCall?.(call)
     }
     return { callTimeout, keepAliveInterval, keepAliveCount, onCall: finished, signal: this.#closing.signal }
@@ -176,8 +179,10 @@ export class Host {
   async #session(opened: () => void): Promise<Error> {
     let connection: Connection | undefined
     try {
+      this.#unsupported.clear()
       connection = await this.#options.open(this.uri, this.#openOptions())
       this.#connection = connection
+      this.#sessions++
       if (this.#state === 'Connecting') this.#enter('Opening')
       connection.onEvent(event => { this.#event(event) })
       await this.#learn(connection)

@@ -191,11 +191,11 @@ export class Client {
     return new ConnectionLost(`${this.#ended!.message}; ${what}`, { cause: this.#ended!.cause })
   }
 
-  #finish(call: Call, outcome: 'ok' | 'error' | 'timeout' | 'lost', answer: () => void, code?: number): void {
+  #finish(call: Call, outcome: 'ok' | 'error' | 'timeout' | 'lost', answer: () => void, refusal?: LibvirtError): void {
     call.state = outcome === 'timeout' && call.serial !== 0 ? 'overdue' : 'finished'
     call.timer?.cancel()
     answer()
-    this.#onCall?.({ procedure: call.procedure.name, seconds: (this.clock.now() - call.started) / 1000, outcome, ...(code === undefined ? {} : { code }) })
+    this.#onCall?.({ procedure: call.procedure.name, seconds: (this.clock.now() - call.started) / 1000, outcome, ...(refusal && { code: refusal.code, lacking: refusal.lacksFunction }) })
   }
 
   #pastDeadline(call: Call): void {
@@ -284,7 +284,7 @@ export class Client {
     } else if (frame.status === MessageStatus.ERROR) {
       const error = remoteError(frame.payload, procedure.name)
       this.#inFlight.delete(frame.serial)
-      if (call.state === 'sent') this.#finish(call, 'error', () => call.reject(error), error.code)
+      if (call.state === 'sent') this.#finish(call, 'error', () => call.reject(error), error)
     } else {
       throw new ProtocolError(`the reply to ${procedure.name} has status ${frame.status} instead of 0 or 1`)
     }

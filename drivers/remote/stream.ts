@@ -84,8 +84,8 @@ class Stream implements StreamSink, DuplexStream {
 
   async finish(): Promise<void> {
     if (!this.#failure) this.#sayEnd()
-    // What nobody reads any more must not keep the host's last word from us.
-    if (this.#reads) this.#drop()
+    // What has come stays for the reader; what waits in the socket must not keep the host's last word from us.
+    this.#unpause()
     while (!this.#over && !this.#failure) await this.#wait()
     if (this.#failure) throw this.#failure
   }
@@ -97,7 +97,7 @@ class Stream implements StreamSink, DuplexStream {
     if (!this.#aborting) {
       this.#aborting = true
       this.#send(MessageStatus.ERROR)
-      this.#client.resume()
+      this.#unpause()
     }
     // A host that does not even acknowledge loses the connection, and with it the stream.
     const patience = this.#client.clock.setTimeout(() => this.#client.close(), this.#client.callTimeout)
@@ -143,15 +143,13 @@ class Stream implements StreamSink, DuplexStream {
 
   #take(bytes: number): void {
     this.#buffered -= bytes
-    if (this.#paused && this.#buffered < BUFFER_LOW) {
-      this.#paused = false
-      this.#client.resume()
-    }
+    if (this.#buffered < BUFFER_LOW) this.#unpause()
   }
 
-  #drop(): void {
-    this.#chunks.length = 0
-    this.#take(this.#buffered)
+  #unpause(): void {
+    if (!this.#paused) return
+    this.#paused = false
+    this.#client.resume()
   }
 
   #sayEnd(): void {

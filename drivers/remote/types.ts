@@ -35,11 +35,17 @@ export const RemoteError = struct({
 })
 
 type TypedValue = TypedParams[string]
-/** virTypedParameterType, each with the codec of its value and the shape that a caller may give it in. */
-const typed: Record<number, { codec: Codec<any>; from: (value: TypedValue) => unknown }> = {
-  1: { codec: int, from: Number }, 2: { codec: uint, from: Number },
-  3: { codec: hyper, from: (value) => BigInt(value) }, 4: { codec: uhyper, from: (value) => BigInt(value) },
-  5: { codec: double, from: Number }, 6: { codec: flag, from: Boolean }, 7: { codec: string, from: String },
+const wide = (value: TypedValue, field: string): bigint => {
+  if (typeof value === 'bigint') return value
+  if (typeof value === 'number' && Number.isInteger(value)) return BigInt(value)
+  throw new TypeError(`the parameter ${field} wants a whole number, not ${JSON.stringify(value)}`)
+}
+const whole = (value: TypedValue, field: string): number => Number(wide(value, field))
+const same = (value: TypedValue): TypedValue => value
+/** virTypedParameterType, each with the codec of its value and the way there from what a caller gives. */
+const typed: Record<number, { codec: Codec<any>; from: (value: TypedValue, field: string) => unknown }> = {
+  1: { codec: int, from: whole }, 2: { codec: uint, from: whole }, 3: { codec: hyper, from: wide }, 4: { codec: uhyper, from: wide },
+  5: { codec: double, from: same }, 6: { codec: flag, from: same }, 7: { codec: string, from: same },
 }
 /** The fields that libvirt takes as something else than their value suggests: a driver refuses any other type. */
 const typeOfField: Record<string, number> = {
@@ -67,7 +73,7 @@ const Param: Codec<{ field: string; value: TypedValue }> = {
     const { codec, from } = typed[type]!
     string.write(to, field)
     int.write(to, type)
-    codec.write(to, from(value))
+    codec.write(to, from(value, field))
   },
   read: (from) => {
     const field = string.read(from)

@@ -3,7 +3,6 @@
 import { Affect, MemoryStatTags, type DomainCalls } from '../../driver.ts'
 import { Unsupported } from '../../errors.ts'
 import { procedures as p } from '../protocol.ts'
-import { openDownload, openDuplex } from '../stream.ts'
 import { ProtocolError, cpusOf } from '../xdr.ts'
 import { STRING_OKAY, type Rpc } from './rpc.ts'
 
@@ -129,10 +128,10 @@ export const domainCalls = (rpc: Rpc): DomainCalls => ({
   domainDetachDeviceAlias: (dom, alias, flags) => rpc.call(p.domainDetachDeviceAlias, { dom, alias, flags }),
   domainUpdateDeviceFlags: (dom, xml, flags) => rpc.call(p.domainUpdateDeviceFlags, { dom, xml, flags }),
 
-  domainOpenConsole: async (dom, device, flags) => (await openDuplex(await rpc.other(), p.domainOpenConsole, { dom, name: device, flags })).stream,
-  domainOpenChannel: async (dom, name, flags) => (await openDuplex(await rpc.other(), p.domainOpenChannel, { dom, name, flags })).stream,
+  domainOpenConsole: async (dom, device, flags) => (await rpc.duplex(p.domainOpenConsole, { dom, name: device, flags })).stream,
+  domainOpenChannel: async (dom, name, flags) => (await rpc.duplex(p.domainOpenChannel, { dom, name, flags })).stream,
   domainScreenshot: async (dom, screen) => {
-    const { stream, ret } = await openDownload(await rpc.other(), p.domainScreenshot, { dom, screen, flags: 0 })
+    const { stream, ret } = await rpc.download(p.domainScreenshot, { dom, screen, flags: 0 })
     return { mime: ret ?? 'application/octet-stream', stream }
   },
 

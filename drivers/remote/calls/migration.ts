@@ -2,14 +2,13 @@
 
 import type { MigrationCalls } from '../../driver.ts'
 import { procedures as p } from '../protocol.ts'
-import { openUpload } from '../stream.ts'
 import type { Rpc } from './rpc.ts'
 
 export const migrationCalls = (rpc: Rpc): MigrationCalls => ({
   domainMigrateBegin3Params: (dom, params, flags) => rpc.call(p.domainMigrateBegin3Params, { dom, params, flags }),
   domainMigratePrepare3Params: (params, cookie, flags) => rpc.call(p.domainMigratePrepare3Params, { params, cookie, flags }),
   domainMigratePrepareTunnel3Params: async (params, cookie, flags) => {
-    const { stream, ret } = await openUpload(await rpc.other(), p.domainMigratePrepareTunnel3Params, { params, cookie, flags })
+    const { stream, ret } = await rpc.upload(p.domainMigratePrepareTunnel3Params, { params, cookie, flags })
     return { cookie: ret, stream }
   },
   domainMigratePerform3Params: (dom, dconnuri, params, cookie, flags) => rpc.call(p.domainMigratePerform3Params, { dom, dconnuri, params, cookie, flags }),

@@ -1,9 +1,11 @@
 // What every group of calls goes through: one client for the calls, further ones for what takes long.
 
+import type { DownloadStream, DuplexStream, UploadStream } from '../../driver.ts'
 import { LibvirtError, Unsupported } from '../../errors.ts'
 import type { Client } from '../client.ts'
 import type { Features } from '../handshake.ts'
 import { procedures, type Procedure } from '../protocol.ts'
+import { openDownload, openDuplex, openUpload, type Opened } from '../stream.ts'
 
 /** virTypedParameterFlags: without it a daemon leaves strings out of typed parameters. */
 export const STRING_OKAY = 4
@@ -63,7 +65,9 @@ export class Rpc {
 
   /** A call that takes as long as its bytes take: four of them on the one connection would leave no slot for anything else. */
   async aside<A, R>(procedure: Procedure<A, R>, args: A): Promise<R> {
-    const client = await this.other()
+    const lacking = this.#lacking.get(procedure.name)
+    if (lacking) throw lacking
+    const client = await this.#other()
     try {
       return await client.call(procedure, args)
     } catch (error) {
@@ -73,8 +77,22 @@ export class Rpc {
     }
   }
 
-  /** A client for one stream or one long call. */
-  async other(): Promise<Client> {
+  // A stream has a connection of its own, which ends with it.
+  upload<A, R>(procedure: Procedure<A, R>, args: A): Promise<Opened<UploadStream, R>> { return this.#stream(openUpload, procedure, args) }
+  download<A, R>(procedure: Procedure<A, R>, args: A): Promise<Opened<DownloadStream, R>> { return this.#stream(openDownload, procedure, args) }
+  duplex<A, R>(procedure: Procedure<A, R>, args: A): Promise<Opened<DuplexStream, R>> { return this.#stream(openDuplex, procedure, args) }
+
+  async #stream<A, R, S>(open: (client: Client, procedure: Procedure<A, R>, args: A) => Promise<Opened<S, R>>, procedure: Procedure<A, R>, args: A): Promise<Opened<S, R>> {
+    const lacking = this.#lacking.get(procedure.name)
+    if (lacking) throw lacking
+    try {
+      return await open(await this.#other(), procedure, args)
+    } catch (error) {
+      return await this.#refused(procedure, error)
+    }
+  }
+
+  async #other(): Promise<Client> {
     const client = await this.#dial()
     // What is closed opens nothing any more; the calls on it reject.
     if (this.#closing) client.close()
@@ -93,7 +111,7 @@ export class Rpc {
 
   async #refused(procedure: Procedure<any, any>, error: unknown): Promise<never> {
     if (!(error instanceof LibvirtError) || !error.lacksFunction) throw error
-    const driver = await this.once(procedures.connectGetType, undefined).catch(() => 'this')
+    const driver = await this.once(procedures.connectGetType, undefined).catch(() => 'own')
     const unsupported = new Unsupported(error, driver)
     this.#lacking.set(procedure.name, unsupported)
     throw unsupported

@@ -2,7 +2,6 @@
 
 import type { SecretCalls, StorageCalls } from '../../driver.ts'
 import { procedures as p } from '../protocol.ts'
-import { openDownload, openUpload } from '../stream.ts'
 import { listAll, type Rpc } from './rpc.ts'
 
 export const storageCalls = (rpc: Rpc): StorageCalls => ({
@@ -40,8 +39,8 @@ export const storageCalls = (rpc: Rpc): StorageCalls => ({
   storageVolDelete: (vol, flags) => rpc.call(p.storageVolDelete, { vol, flags }),
   storageVolWipePattern: (vol, algorithm) => rpc.aside(p.storageVolWipePattern, { vol, algorithm, flags: 0 }),
   storageVolResize: (vol, capacity, flags) => rpc.call(p.storageVolResize, { vol, capacity, flags }),
-  storageVolUpload: async (vol, offset, length, flags) => (await openUpload(await rpc.other(), p.storageVolUpload, { vol, offset, length, flags })).stream,
-  storageVolDownload: async (vol, offset, length, flags) => (await openDownload(await rpc.other(), p.storageVolDownload, { vol, offset, length, flags })).stream,
+  storageVolUpload: async (vol, offset, length, flags) => (await rpc.upload(p.storageVolUpload, { vol, offset, length, flags })).stream,
+  storageVolDownload: async (vol, offset, length, flags) => (await rpc.download(p.storageVolDownload, { vol, offset, length, flags })).stream,
 })
 
 export const secretCalls = (rpc: Rpc): SecretCalls => ({
