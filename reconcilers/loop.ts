@@ -49,7 +49,7 @@ const REFUSED = { first: 1_000, last: 60_000 }
 const UNANSWERED = 30_000
 
 /** The host refused this very plan: it is not tried again before `until`, unless what was asked changes. */
-interface Attempts { asked: string; plan: string; count: number; until: number; final: boolean }
+interface Attempts { asked: string; plan: string; count: number; until: number; final: boolean; /** The host's connection at the time: another one may lead to a daemon that can do more. */ session: number | undefined }
 
 /** What a reconcile has learnt so far. */
 interface Run { object: HostObject; inputs?: Inputs; plan?: Plan; guarded: boolean; attempting?: string; recorded: { name: string; token: string; outcome: string }[] }
@@ -150,6 +150,7 @@ export class Loop {
     const before = this.#attempts.get(key)
     if (before === undefined || before.plan !== plan || before.asked !== askedOf(run.object)) return
     const left = before.until - this.#options.world.clock.now()
+    if (before.final && before.session !== run.inputs?.bound.host.session) return
     if (left > 0) throw new Held(before.final ? undefined : left)
   }
 
@@ -308,7 +309,7 @@ export class Loop {
     const before = this.#attempts.get(key)
     const count = before?.plan === plan && before.asked === asked ? before.count + 1 : 1
     const delay = Math.max(Math.min(REFUSED.first * 2 ** (count - 1), REFUSED.last), atLeast)
-    this.#attempts.set(key, { asked, plan, count, final, until: this.#options.world.clock.now() + (final ? Infinity : delay) })
+    this.#attempts.set(key, { asked, plan, count, final, session: run.inputs?.bound.host.session, until: this.#options.world.clock.now() + (final ? Infinity : delay) })
     const stalled = final || count >= SAME_ANSWERS
     this.#options.recorder.event(run.object, 'Warning', standing.reason, standing.message)
     await this.#write(kind, run, stalled ? standing : { reason: 'Updating', message: `${standing.message} Trying again (${count}).` }, { told: true })

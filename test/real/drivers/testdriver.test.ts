@@ -205,7 +205,7 @@ describe('events', () => {
   test('domains, networks and pools announce their changes in order', async () => {
     const own = await openAt(host, 'test:///default')
     const { events, saw } = recorder(own)
-    expect(await own.eventsRegister()).toEqual(new Set(['domain', 'network', 'pool', 'connection']))
+    expect(await own.eventsRegister()).toEqual(new Set(['domain', 'network', 'pool', 'nodedev', 'connection']))
     const dom = await c.domainCreateXML(domainXML('announced'), 0)
     await c.domainDestroyFlags(dom, 0)
     const net = await c.connectListAllNetworks()
