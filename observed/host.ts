@@ -7,7 +7,7 @@ import { dirtiedBy } from './dirty.ts'
 import { HostMirror, idOf } from './mirror.ts'
 import type { Observed } from './objects.ts'
 import { HostChanged, capabilitiesOf, uuidIn, uuidOf } from './pin.ts'
-import { readDomain, readNetwork, readPool, readVolume, readVolumes } from './read.ts'
+import { orElse, readDomain, readNetwork, readPool, readVolume, readVolumes } from './read.ts'
 
 /** Each state and what leaves it. */
 export type HostState =
@@ -395,10 +395,4 @@ const stateOf = (error: Error): HostState => {
   if (error instanceof HostChanged) return 'HostChanged'
   if (error instanceof LibvirtError && (error.code === ErrorNumber.AUTH_FAILED || error.code === ErrorNumber.AUTH_UNAVAILABLE || error.code === ErrorNumber.AUTH_CANCELLED || error.code === ErrorNumber.ACCESS_DENIED)) return 'AuthFailed'
   return 'Broken'
-}
-
-/** A driver that lacks a description, or a pool that cannot look at its volumes now, is no reason to give the connection up. */
-const orElse = <T>(value: T) => (error: unknown): T => {
-  if (error instanceof LibvirtError && !isAbsent(error, 'pool') && error.code !== ErrorNumber.RPC) return value
-  throw error
 }

@@ -45,6 +45,12 @@ const unsupportedIs = <T>(value: T) => (error: unknown): T => {
   return value
 }
 
+/** A driver that lacks a description, or a pool that cannot look at its volumes now, is no reason to give the connection up. */
+export const orElse = <T>(value: T) => (error: unknown): T => {
+  if (error instanceof LibvirtError && !isAbsent(error, 'pool') && error.code !== ErrorNumber.RPC) return value
+  throw error
+}
+
 export async function readNetwork(connection: Connection, ref: NetworkRef): Promise<ObservedNetwork> {
   const [active, autostart, staged] = await Promise.all([
     connection.networkIsActive(ref),
