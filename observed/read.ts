@@ -21,8 +21,10 @@ function factsOf(before: ObservedDomain | undefined, inactive: string, live: str
 export async function readDomain(connection: Connection, ref: DomainRef, before: ObservedDomain | undefined, full: boolean): Promise<ObservedDomain> {
   const SECURE = XMLFlags.SECURE
   const everything = full || before === undefined
+  // What is not known may not be there: one refusal tells as much as four.
+  const found = before === undefined ? await connection.domainGetState(ref) : undefined
   const [first, inactive, autostart, persistent] = await Promise.all([
-    connection.domainGetState(ref),
+    found ?? connection.domainGetState(ref),
     connection.domainGetXMLDesc(ref, XMLFlags.INACTIVE | SECURE),
     everything ? connection.domainGetAutostart(ref).catch(unsupportedIs(false)) : before.autostart,
     everything ? connection.domainIsPersistent(ref) : before.persistent,
