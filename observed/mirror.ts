@@ -68,7 +68,7 @@ const values = (object: Observed): string[] => {
     return list
   }
   if (object.kind === 'volume') return [`pool:${object.poolUUID}`, `volpath:${object.path}`, ...(object.backing ? [`backing:${object.backing}`] : [])]
-  return [`name:${object.kind}:${object.ref.name}`]
+  return [`name:${object.kind}:${object.ref.name}`, ...(object.kind === 'pool' ? ['pools'] : [])]
 }
 
 export class HostMirror implements HostView {
@@ -162,7 +162,6 @@ export class HostMirror implements HostView {
   * domains(): Iterable<ObservedDomain> {
     for (const object of this.#objects.values()) if (object.kind === 'domain') yield object
   }
-  * pools(): Iterable<ObservedPool> {
-    for (const object of this.#objects.values()) if (object.kind === 'pool') yield object
-  }
+  /** They are asked with every path that a document names: few among thousands of objects. */
+  pools(): Iterable<ObservedPool> { return this.#all('pool', 'pools') }
 }

@@ -10,6 +10,7 @@ import type { StorageVolume, StorageVolumeSpec } from '../../../crds/storagevolu
 import { LibvirtError } from '../../../drivers/errors.ts'
 import { createRegistry } from '../../../drivers/registry.ts'
 import { Host } from '../../../observed/host.ts'
+import { addIndexes } from '../../../operator/wake.ts'
 import type { AnyKind, Inputs } from '../../../reconcilers/kind.ts'
 import { commonStatus } from '../../../reconcilers/outcome.ts'
 import { type Plan, Refusal, type Standing } from '../../../reconcilers/plan.ts'
@@ -48,6 +49,7 @@ export class Stage {
       host: name => (name === 'local' ? host : undefined),
       hosts: () => new Map([['local', host]]),
     }
+    addIndexes(this.world)
     this.restart()
   }
 
