@@ -47,7 +47,7 @@ export interface HostView {
   volumeByPath(path: string): ObservedVolume | undefined
   domains(): Iterable<ObservedDomain>
   pools(): Iterable<ObservedPool>
-  /** Domains whose disks have the path (or the volume) as source or, as far as libvirt tells, in a backing chain. */
+  /** Domains that start from the path, or whose disks have it (or the volume) as source or, as far as libvirt tells, in a backing chain. */
   domainsUsingPath(path: string): ObservedDomain[]
   domainsOnNetwork(network: string): ObservedDomain[]
   /** Volumes whose backing file is the path. */
@@ -64,6 +64,7 @@ const values = (object: Observed): string[] => {
       if (disk.pool !== undefined && disk.volume !== undefined) list.push(`vol:${disk.pool}/${disk.volume}`)
       for (const path of disk.backing) list.push(`path:${path}`)
     }
+    for (const path of object.bootFiles) list.push(`path:${path}`)
     for (const nic of object.interfaces) if (nic.network !== undefined) list.push(`net:${nic.network}`)
     return list
   }

@@ -112,7 +112,7 @@ export class Operator {
       data: this.#data,
       host: name => this.hosts.get(name),
       hosts: () => this.hosts.entries(),
-      leases: (name, mac) => this.hosts.leases(name)?.leasesFor(mac) ?? [],
+      leases: (name, mac, network) => this.hosts.leases(name)?.leasesFor(mac, network) ?? [],
     }
     addIndexes(this.world)
     const wake = new Wake(this.world, this.queue)

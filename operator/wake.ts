@@ -90,6 +90,12 @@ export class Wake {
     if (change.type === 'updated' && old !== undefined && !concerns(old, object)) return this.#dependents(kind, object, old)
     this.#queue.add(keyOf(object), change.source === 'list' ? { priority: 'low' } : undefined)
     this.#dependents(kind, object, old)
+    if (kind === 'StorageVolume' && change.type === 'deleted') this.#writers(object)
+  }
+
+  /** A volume that nothing lies on any more may be written again. */
+  #writers(clone: HostObject): void {
+    for (const { kind, ref } of referencesOf(clone)) if (kind === 'StorageVolume') this.#allBy('refs', refKey(kind, ref.namespace ?? clone.metadata.namespace, ref.name), ['VirtualDomain'])
   }
 
   #dependents(kind: KindName, object: HostObject, old: HostObject | undefined): void {
@@ -166,10 +172,11 @@ export class Wake {
     if (gone || before === undefined || nets(before) !== nets(domain) || isActive(before) !== isActive(domain)) {
       for (const network of new Set([...before?.interfaces ?? [], ...domain.interfaces].map(nic => nic.network))) if (network !== undefined) this.#allBy('name', network, ['VirtualNetwork'])
     }
-    const disks = (list: ObservedDomain | undefined): string => JSON.stringify(list?.disks.map(({ source, pool, volume, backing }) => [source, pool, volume, backing]))
+    const disks = (list: ObservedDomain | undefined): string => JSON.stringify([list?.bootFiles, list?.disks.map(({ source, pool, volume, backing }) => [source, pool, volume, backing])])
     if (gone || before === undefined || disks(before) !== disks(domain) || isActive(before) !== isActive(domain)) {
       const used = [...before?.disks ?? [], ...domain.disks]
-      for (const path of new Set(used.flatMap(({ source, backing }) => [source, ...backing]))) if (path !== undefined) this.#terminatingVolumes('path', path)
+      const paths = [...used.flatMap(({ source, backing }) => [source, ...backing]), ...before?.bootFiles ?? [], ...domain.bootFiles]
+      for (const path of new Set(paths)) if (path !== undefined) this.#terminatingVolumes('path', path)
       for (const name of new Set(used.map(({ volume }) => volume))) if (name !== undefined) this.#terminatingVolumes('name', name)
       this.#allBy('terminating', 'yes', ['StoragePool', 'VirtualNetwork'])
     }

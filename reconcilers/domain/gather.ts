@@ -275,7 +275,7 @@ export function gatherDomain(world: World, object: VirtualDomain, { memory: memo
     verbs: observeOnly ? {} : newVerbs(object, memoryOf(uuid)),
     now: world.clock.now(),
     retainAll,
-    leases: mac => world.leases(bound.name, mac),
+    leases: (mac, network) => world.leases(bound.name, mac, network),
     gracePeriod: parseDuration(object.spec.shutdown?.gracePeriod ?? '90s'),
   }
 }

@@ -42,7 +42,7 @@ function planAbsent(inputs: PoolInputs): PoolPlan {
   const { object, binding, announced, rival, bound } = inputs
   const owned = object.status?.binding !== undefined && object.status.binding.origin !== 'Observed'
   if (owned && !announced) return inputs.verified ? planOf(lost(inputs)) : planOf({ reason: 'Updating', message: 'Looking for the pool on the host.' }, { actions: [lookUp(inputs)] })
-  if (rival?.free === false) return planOf(crowded(inputs))
+  if (rival?.free === false) return crowded(inputs)
   if (rival) return planOf({ reason: 'Conflict', message: `The pool ${rival.name} (${rival.uuid}) on Hypervisor ${bound.name} lies at ${targetPath(object.spec)} already, and vireo did not create it for this object. Use another path, or take that pool over with spec.name: ${rival.name} and adoptionPolicy: IfUnchanged or Always.` })
   // A UUID that the spec chose proves nothing by being found: it is recorded as ours before the pool exists.
   if (!announced && object.spec.uuid !== undefined) return planOf({ reason: 'Creating', message: `Creating the pool ${binding.name}.` }, { requeueAfter: 1 })
@@ -56,8 +56,9 @@ function planAbsent(inputs: PoolInputs): PoolPlan {
   return planOf(settled(inputs, wantsActive(inputs)), { actions })
 }
 
-const crowded = ({ object, bound }: PoolInputs): Standing =>
-  ({ reason: 'Conflict', message: `The place of the pool, ${targetPath(object.spec)}, is that of another pool on Hypervisor ${bound.name}, or one of the two lies in the other: what is in one would be reached through the other. Use another path.` })
+/** Looked at again by time: nothing announces to one pool that another has gone. */
+const crowded = ({ object, bound }: PoolInputs): PoolPlan =>
+  planOf({ reason: 'Conflict', message: `The place of the pool, ${targetPath(object.spec) ?? object.spec.zfs?.name}, is that of another pool on Hypervisor ${bound.name}, or one of the two lies in the other: what is in one would be reached through the other. Use another path.` }, { requeueAfter: LOOK_AGAIN })
 
 const lost = ({ object, binding, bound }: PoolInputs): Standing =>
   ({ reason: 'Lost', message: `The pool ${binding.name} (${binding.uuid}) was on Hypervisor ${bound.name} and is not any more; vireo does not make it anew, for its volumes may be elsewhere. Define it again on the host with this UUID${targetPath(object.spec) === undefined ? '' : ` and the path ${targetPath(object.spec)}`}, or delete this object and create it again.` })
@@ -115,7 +116,7 @@ function planPresent(inputs: PoolInputs, pool: ObservedPool): PoolPlan {
   if (differences.some(difference => difference.path === 'type' || difference.path === 'dir.path') && object.status?.binding !== undefined && !specIsInForce(inputs)) {
     return planOf({ reason: 'Invalid', message: `The type and the folder of a pool cannot change (${differences.map(difference => difference.path).join(', ')}): make a new pool, and clone the volumes into it.` })
   }
-  if (inputs.rival !== undefined) return planOf(crowded(inputs))
+  if (inputs.rival !== undefined) return crowded(inputs)
   const actions: PoolAction[] = []
   const drift: DriftEntry[] = []
   const correct = (entry: DriftEntry, action: () => PoolAction[]): void => {

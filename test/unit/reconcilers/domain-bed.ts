@@ -10,7 +10,7 @@ import type { VirtualNetwork } from '../../../crds/virtualnetwork.ts'
 import { DomainState } from '../../../drivers/driver.ts'
 import type { Host } from '../../../observed/host.ts'
 import { HostMirror } from '../../../observed/mirror.ts'
-import { type ObservedDomain, type ObservedVolume, diskFacts, interfaceFacts } from '../../../observed/objects.ts'
+import { type ObservedDomain, type ObservedVolume, bootFiles, diskFacts, interfaceFacts } from '../../../observed/objects.ts'
 import { addIndexes } from '../../../operator/wake.ts'
 import { domainKind } from '../../../reconcilers/domain/index.ts'
 import type { DomainAction } from '../../../reconcilers/domain/plan.ts'
@@ -150,7 +150,7 @@ export class Bed {
       kind: 'domain', ref: { name: textOf(childOf(inactive, 'name')), uuid: textOf(childOf(inactive, 'uuid')), id: running ? this.#runs : -1 },
       state: running ? DomainState.Running : DomainState.Shutoff, reason: running ? 1 : 0, persistent: true, autostart: false,
       inactive: serializeXml(inactive), live: live && serializeXml(live),
-      disks: documents.flatMap(diskFacts), interfaces: documents.flatMap(interfaceFacts), ...fields,
+      disks: documents.flatMap(diskFacts), interfaces: documents.flatMap(interfaceFacts), bootFiles: documents.flatMap(bootFiles), ...fields,
     })
   }
 

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { Mirror } from '../../../controller/mirror.ts'
 import type { StorageVolume } from '../../../crds/storagevolume.ts'
 import type { VirtualDomain } from '../../../crds/virtualdomain.ts'
-import { parseXml } from '../../../xml/tree.ts'
+import { childOf, parseXml } from '../../../xml/tree.ts'
 import { Bed, type BedOptions, INSTALLATION, SHORTEST, type Spec, refusal } from './domain-bed.ts'
 
 const other = '/var/lib/vireo/images/scratch'
@@ -138,4 +138,30 @@ describe('a domain of another namespace', () => {
     expect(hosted(mark('infra', "released='yes'")).plan().standing.reason).toBe('Observed')
     expect(hosted('').plan().standing.reason).toBe('Observed')
   })
+})
+
+test('a cookie in an overlay is in no record, no status and no Event, and is sent as the spec says', () => {
+  const web = (cookie: string): string => `<devices><disk type="network" device="cdrom"><driver name="qemu" type="raw"/><source protocol="https" name="x.iso"><host name="example.org" port="443"/><cookies><cookie name="session">${cookie}</cookie></cookies></source><target dev="sdb" bus="sata"/></disk></devices>`
+  const bed = new Bed({ spec: { ...SHORTEST, xml: web('hunter2'), driftPolicy: { action: 'Report' } }, policy: { ...raw, networkHosts: ['example.org:443'] } })
+  const [defined] = bed.settle()
+  const record = (): string => JSON.stringify([childOf(bed.inactive, 'metadata'), bed.status()])
+  expect((defined as { xml: string }).xml).toContain('hunter2')
+  expect(record()).toContain('***')
+  expect(record()).not.toContain('hunter2')
+  bed.edit(spec => { spec.xml = web('hunter3') })
+  const plan = bed.plan()
+  const next = plan.actions.find(action => action.type === 'Defined')
+  expect(next).toMatchObject({ xml: expect.stringContaining('hunter3') })
+  expect(JSON.stringify([plan.pending, plan.drift, plan.standing, plan.actions.map(action => action.reason)])).not.toMatch(/hunter/)
+  bed.define((next as { xml: string }).xml)
+  expect(record()).not.toMatch(/hunter/)
+})
+
+test('an address is shown that the network of the interface leased, not one that another network leased to the same MAC address', () => {
+  const bed = new Bed({ spec: { ...SHORTEST, interfaces: [{ name: 'lan', networkRef: { name: 'lab' }, mac: '52:54:00:aa:bb:01' }, { name: 'up', bridge: { name: 'br0' }, mac: '52:54:00:aa:bb:02' }] } })
+  const asked: string[][] = []
+  Object.assign(bed.world, { leases: (...from: string[]) => { asked.push(from); return [{ ipaddr: '10.0.0.5', prefix: 24 }] } })
+  bed.settle()
+  expect(bed.status()).toMatchObject({ address: '10.0.0.5', interfaces: [{ name: 'lan', addresses: [{ address: '10.0.0.5' }] }, { name: 'up', addresses: undefined }] })
+  expect(asked).toEqual([['kvm7', '52:54:00:aa:bb:01', 'shop.lab']])
 })

@@ -9,7 +9,7 @@ import type { VirtualDomain } from '../../../crds/virtualdomain.ts'
 import type { VirtualNetwork } from '../../../crds/virtualnetwork.ts'
 import type { Host } from '../../../observed/host.ts'
 import { HostMirror } from '../../../observed/mirror.ts'
-import type { ObservedPool, ObservedVolume } from '../../../observed/objects.ts'
+import type { ObservedDomain, ObservedPool, ObservedVolume } from '../../../observed/objects.ts'
 import { addIndexes } from '../../../operator/wake.ts'
 import { computedUUID } from '../../../reconcilers/identity.ts'
 import { type Plan, Refusal, type Standing } from '../../../reconcilers/plan.ts'
@@ -39,7 +39,7 @@ const inPool = (name: string, uuid: string): ObservedVolume => {
   return { kind: 'volume', ref: { pool: 'infra.images', name, key: path }, poolUUID: uuid, path, key: path, type: 'file', format: 'qcow2', capacity: 2 ** 30, allocation: 2 ** 20, xml: '<volume/>' }
 }
 
-interface Setting { pools?: StoragePool[]; volumes?: StorageVolume[]; observed?: (ObservedPool | ObservedVolume)[]; policy?: Hypervisor['spec']['policy'] }
+interface Setting { pools?: StoragePool[]; volumes?: StorageVolume[]; observed?: (ObservedPool | ObservedVolume | ObservedDomain)[]; policy?: Hypervisor['spec']['policy'] }
 function world({ pools = [], volumes = [], observed = [], policy = {} }: Setting): World {
   const mirror = new HostMirror()
   for (const object of observed) mirror.set(object)
@@ -175,4 +175,16 @@ describe('a volume that is only looked at', () => {
     expect(from('qcow2', 'Adopt').reason).toBe('Transferring')
     expect(from('raw', 'Observe').reason).toBe('Transferring')
   })
+})
+
+test('a volume that a domain starts from, or keeps its firmware variables in, is in use', () => {
+  const starts: ObservedDomain = {
+    kind: 'domain', ref: { name: 'x', uuid: 'x', id: -1 }, state: 5, reason: 0, persistent: true, autostart: false, inactive: '<domain/>', disks: [], interfaces: [],
+    bootFiles: ['/var/lib/vireo/images/vars'],
+  }
+  const vars = volume('infra', 'vars', {}, { name: 'vars', format: 'raw', origin: 'Created' })
+  const going = { ...vars, metadata: { ...vars.metadata, deletionTimestamp: '2026-11-22T20:00:00Z' } }
+  const made = (observed: Setting['observed']): Plan | undefined => stand({ pools: [images], observed }, going).plan
+  expect(made([imagesOnHost, inPool('vars', imagesOnHost.ref.uuid), starts])?.deletionBlocked).toMatchObject({ reason: 'InUse', message: expect.stringContaining('1 domain that vireo does not manage') })
+  expect(made([imagesOnHost, inPool('vars', imagesOnHost.ref.uuid)])?.actions.map(action => action.type)).toEqual(['Deleted'])
 })
