@@ -68,7 +68,7 @@ export class Stage {
 
   /** A new process: everything that was only in memory is gone, and nothing tidies up. */
   restart(): void {
-    const volume = volumeKind({ clock: systemClock, wake: key => { this.#woken.add(key) } })
+    const volume = volumeKind({ clock: systemClock, sourceAddresses: ['127.0.0.0/8'], wake: key => { this.#woken.add(key) } })
     this.kinds = { StoragePool: poolKind(), StorageVolume: volume }
     this.#close = async () => { await volume.close() }
   }
