@@ -149,7 +149,8 @@ function checkServers(grant: Grant, source: XmlElement | undefined, field: strin
 
 /** A volume is what vireo's own record says, down to the end of its chain, and is written by whom it belongs to. */
 function checkVolume(grant: Grant, disk: XmlElement, volume: VolumeUse, { format, readOnly, field }: { format: string; readOnly: boolean; field: string }): void {
-  if (format !== volume.format) forbid(grant, field, `its driver is of type ${format}, and by vireo's record the volume is ${volume.format}: a guest may have written what the other type would follow`, 'Take the type out of <driver>')
+  // What an image of a CD holds is read as it is.
+  if (format !== (volume.format === 'iso' ? 'raw' : volume.format)) forbid(grant, field, `its driver is of type ${format}, and by vireo's record the volume is ${volume.format}: a guest may have written what the other type would follow`, 'Take the type out of <driver>')
   const { layers } = chainOf(disk)
   const same = layers.length === volume.backing.length && volume.backing.every((below, n) => layers[n]!.path === below.path && layers[n]!.format === below.format && layers[n]!.type === below.type)
   // A driver that renders no chain has none.

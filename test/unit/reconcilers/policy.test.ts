@@ -219,6 +219,7 @@ describe('the disk of a volume', () => {
   test('is what the record says', () => {
     expect(check(own('<backingStore/>'), settings())).toBeUndefined()
     expect(check(own(chain), settings({ backing: [base] }))).toBeUndefined()
+    expect(check(own('<backingStore/>', 'raw'), settings({ format: 'iso' }))).toBeUndefined()
     expect(check(own('<backingStore/>', 'qcow2'), settings({ format: 'raw' }))).toMatch(/its driver is of type qcow2, and by vireo's record the volume is raw/)
     expect(check(disk("<source file='/var/lib/vireo/images/own'/><backingStore/>"), settings())).toMatch(/of type raw, and by vireo's record the volume is qcow2/)
   })
