@@ -174,8 +174,9 @@ export function asManaged<O extends HostObject>(world: World, object: O): O {
  */
 export function holderOf(world: World, object: HostObject, uuid: string): HostObject | undefined {
   const rank = ({ kind, metadata: { namespace, name }, status }: HostObject): number => {
-    if (computedUUID(world.installation, kind, namespace!, name) === uuid) return 2
-    return status?.binding !== undefined && status.binding.origin !== 'Observed' && (status.binding as Binding).uuid === uuid ? 1 : 0
+    const bound = status?.binding !== undefined && status.binding.origin !== 'Observed'
+    if (bound && (status.binding as Binding).uuid !== uuid) return 0
+    return computedUUID(world.installation, kind, namespace!, name) === uuid ? 2 : bound ? 1 : 0
   }
   const age = ({ metadata: { creationTimestamp = '', uid } }: HostObject): string => `${creationTimestamp} ${uid}`
   const others: HostObject[] = world.mirrors[object.kind as HostObjectKind].list()

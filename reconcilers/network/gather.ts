@@ -11,7 +11,7 @@ import { type Owner, computedUUID, describeOwner, isOfOtherNamespace, libvirtNam
 import { Refusal } from '../plan.ts'
 import { checkDocument, checkHostInterface, checkRawXML } from '../policy.ts'
 import { type BoundHost, boundHost, holderCalled, holderOf, isProven, notForeign, requireForeign } from '../references.ts'
-import type { HostObject, World } from '../world.ts'
+import type { World } from '../world.ts'
 import { type Documents, compare } from './compare.ts'
 import type { NetworkInputs } from './inputs.ts'
 import { fieldsOf } from './paths.ts'
@@ -65,7 +65,7 @@ export function gatherNetwork(world: World, object: VirtualNetwork, retainAll: b
     throw new Refusal('Conflict', `Another network named ${binding.name} (UUID ${rival.ref.uuid}) is on Hypervisor ${bound.name}. It is left untouched. ${object.status?.binding === undefined ? 'Choose another spec.name, or leave spec.uuid out and take that network over with adoptionPolicy: IfUnchanged or Always.' : 'Remove or rename it on the host: this object is bound to its own name and UUID.'}`)
   }
   inputs.wanted = want(inputs)
-  if (observed !== undefined) checkTaking(inputs, inputs.wanted, observed, holderOf(world, object, observed.ref.uuid))
+  if (observed !== undefined) checkTaking(world, inputs, inputs.wanted, observed)
   return inputs
 }
 
@@ -105,11 +105,12 @@ function want({ spec, bound, found, owner }: NetworkInputs): XmlElement {
 }
 
 /** Throws Conflict or Forbidden where the network found is not ours and may not be taken over. */
-function checkTaking(inputs: NetworkInputs, wanted: XmlElement, observed: ObservedNetwork, holder: HostObject | undefined): void {
+function checkTaking(world: World, inputs: NetworkInputs, wanted: XmlElement, observed: ObservedNetwork): void {
   const { spec, bound, whose, found, owner, ownership: relation, object } = inputs
   if (relation === 'Ours' || relation === 'Rebuilt') return
   const policy = spec.adoptionPolicy ?? 'Never'
   const what = `The network ${observed.ref.name} is on Hypervisor ${bound.name} already: ${whose}. It is left untouched.`
+  const holder = holderOf(world, object, observed.ref.uuid)
   if (holder !== undefined) throw new Refusal('Conflict', `The network ${observed.ref.name} on Hypervisor ${bound.name} belongs to ${holderCalled(holder, object.metadata.namespace!)}. It is left untouched. Choose another spec.name.`)
   if (relation === 'Others') throw new Refusal('Conflict', `${what} Choose another spec.name.`)
   if (policy === 'Never') throw new Refusal('Conflict', `${what} To take it over set adoptionPolicy to IfUnchanged or Always (this needs policy.foreignObjects: Adopt on the Hypervisor), or choose another spec.name.`)
