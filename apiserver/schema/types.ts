@@ -70,3 +70,28 @@ export interface FieldError {
   /** As in `spec.disks[0].name`; `<nil>` where the complaint is about no field. */
   field: string
 }
+
+/** A schema made ready once per version of a kind. Its members are for the modules beside this one. */
+export interface CompiledSchema {
+  /** As the kind's definition has it, with apiVersion, kind and the whole of metadata described. */
+  readonly root: SchemaNode
+  /** The rules in CEL; undefined where there are none. */
+  readonly rules: unknown
+}
+
+/** What a kind's writes are checked against. */
+export interface ResourceRules {
+  readonly schema: CompiledSchema
+  /** As in `vireo.dev/v1alpha1`. */
+  readonly apiVersion: string
+  readonly kind: string
+  readonly namespaced: boolean
+  /** Whether the kind has the subresource /status: then a write of the object leaves its status alone, and the reverse. */
+  readonly statusSubresource: boolean
+  /** What names may be. Default: DNS subdomains. */
+  readonly names?: 'subdomain' | 'label' | 'any'
+  /** Whether metadata.generation counts changes. Default: it does; most built-in kinds have none. */
+  readonly hasGeneration?: boolean
+  /** What else a kind asks of its objects; `old` is undefined at a create. */
+  readonly also?: (object: JsonObject, old: JsonObject | undefined) => FieldError[]
+}

@@ -1,0 +1,211 @@
+// Compiles the rules of a schema, and holds objects against them (x-kubernetes-validations).
+
+import { EvaluationError, Optional, ParseError, type ASTNode, type ParseResult } from '@marcbachmann/cel-js'
+import { isObject } from '../equal.ts'
+import { child, duplicate, entry, forbidden, invalid, key, omitted, required, type Shown } from '../fielderror.ts'
+import { entryLike, mapKeys, pairAtEntry, pairAtField, unchanged, type Pair } from '../correlate.ts'
+import { environment, matchesName } from './environment.ts'
+import { asResource, toCel } from './values.ts'
+import type { FieldError, Json, SchemaNode, ValidationRule } from '../types.ts'
+
+interface Rule {
+  readonly source: ValidationRule
+  readonly run: ParseResult
+  readonly message: ParseResult | undefined
+  readonly usesOldSelf: boolean
+  /** Below the field that the rule stands at. */
+  readonly fieldPath: string
+}
+
+/** The rules at one place of a schema, and those below it; places without any have none. */
+export interface RuleTree {
+  readonly schema: SchemaNode
+  readonly isResource: boolean
+  readonly rules: readonly Rule[]
+  readonly properties: ReadonlyMap<string, RuleTree>
+  readonly others: RuleTree | undefined
+  readonly items: RuleTree | undefined
+  readonly allOf: readonly RuleTree[]
+}
+
+/** A rule that does not compile, with its place in the CustomResourceDefinition. */
+export class RuleCompileError extends Error {
+  readonly error: FieldError
+  constructor(error: FieldError, cause: unknown) {
+    super(`${error.field}: ${error.message}`, { cause })
+    this.error = error
+  }
+}
+
+/** Undefined where no rule stands at a schema or below. `place` leads to it, as in `openAPIV3Schema.properties[spec]`. */
+export const compileRules = (schema: SchemaNode, place: string): RuleTree | undefined => compileAt(schema, schema, place, true)
+
+function compileAt(node: SchemaNode, spine: SchemaNode, place: string, isResource: boolean): RuleTree | undefined {
+  const rules = (node['x-kubernetes-validations'] ?? []).map((rule, i) => compileRule(rule, `${place}.x-kubernetes-validations[${i}]`))
+  const properties = new Map<string, RuleTree>()
+  for (const [name, inner] of Object.entries(node.properties ?? {})) {
+    const known = spine.properties?.[name]
+    const tree = known && compileAt(inner, known, `${place}.properties[${name}]`, known['x-kubernetes-embedded-resource'] === true)
+    if (tree) properties.set(name, tree)
+  }
+  const below = (inner: SchemaNode | boolean | undefined, known: SchemaNode | boolean | undefined, name: string): RuleTree | undefined =>
+    typeof inner === 'object' && typeof known === 'object' ? compileAt(inner, known, `${place}.${name}`, known['x-kubernetes-embedded-resource'] === true) : undefined
+  const others = below(node.additionalProperties, spine.additionalProperties, 'additionalProperties')
+  const items = below(node.items, spine.items, 'items')
+  const allOf = (node.allOf ?? []).flatMap((inner, i) => compileAt(inner, spine, `${place}.allOf[${i}]`, isResource) ?? [])
+  if (rules.length === 0 && properties.size === 0 && !others && !items && allOf.length === 0) return undefined
+  return { schema: spine, isResource, rules, properties, others, items, allOf }
+}
+
+function compileRule(source: ValidationRule, place: string): Rule {
+  const run = compileText(source.rule, `${place}.rule`)
+  const message = source.messageExpression === undefined || source.messageExpression === '' ? undefined : compileText(source.messageExpression, `${place}.messageExpression`)
+  return { source, run, message, usesOldSelf: names(run.ast, 'oldSelf'), fieldPath: fieldPathOf(source.fieldPath ?? '', `${place}.fieldPath`) }
+}
+
+function compileText(text: string, place: string): ParseResult {
+  try {
+    const program = environment().parse(text)
+    useRE2(program.ast)
+    const checked = program.check()
+    if (!checked.valid) throw checked.error!
+    return program
+  } catch (cause) {
+    if (!(cause instanceof Error)) throw cause
+    throw new RuleCompileError(invalid(place, text, `compilation failed: ERROR: ${cause instanceof ParseError ? 'Syntax error: ' : ''}${cause.message.split('\n')[0]}`), cause)
+  }
+}
+
+const isNode = (value: unknown): value is ASTNode => typeof value === 'object' && value !== null && 'op' in value && 'args' in value
+
+function visit(value: unknown, see: (node: ASTNode) => void): void {
+  if (Array.isArray(value)) for (const item of value) visit(item, see)
+  else if (isNode(value)) {
+    see(value)
+    visit(value.args, see)
+  }
+}
+
+/** Calls of `matches` go to our own, before the library looks them up. */
+function useRE2(ast: ASTNode): void {
+  visit(ast, node => {
+    if (node.op === 'rcall' && node.args[0] === 'matches') node.args[0] = matchesName
+  })
+}
+
+function names(ast: ASTNode, variable: string): boolean {
+  let found = false
+  visit(ast, node => { found ||= node.op === 'id' && node.args === variable })
+  return found
+}
+
+/** `.spec.memory`, `['a.b']` → `spec.memory`, `a.b`. */
+function fieldPathOf(text: string, place: string): string {
+  const parts = [...text.matchAll(/[.]([^.[\]]+)|\['((?:[^'\\]|\\.)*)'\]/g)]
+  if (parts.map(([part]) => part).join('') !== text) throw new RuleCompileError(invalid(place, text, 'fieldPath must be a valid path'), undefined)
+  return parts.reduce((path, [, name, quoted]) => child(path, name ?? quoted!.replaceAll(/\\(.)/g, '$1')), '')
+}
+
+/** What is known of a value's past: the pair of its own place, and of the nearest place above that has one. */
+interface Past { readonly own: Pair | undefined; readonly above: Pair | undefined }
+const isUnchanged = ({ own, above }: Past): boolean => unchanged(own ?? above)
+
+/** Everything that rules have against an object; `pair` tells what it was. */
+export function validateRules(tree: RuleTree | undefined, object: Json, old: Json | undefined, pair: Pair | undefined): FieldError[] {
+  const errors: FieldError[] = []
+  if (tree) validateAt(tree, object, old, '', { own: pair, above: undefined }, errors)
+  return errors
+}
+
+function validateAt(tree: RuleTree, value: Json, old: Json | undefined, path: string, past: Past, errors: FieldError[]): void {
+  if (value === null) return
+  if (tree.rules.length > 0) applyRules(tree, value, old ?? undefined, path, past, errors)
+  for (const part of tree.allOf) validateAt(part, value, old, path, { own: undefined, above: past.above }, errors)
+  if (Array.isArray(value)) {
+    if (!tree.items) return
+    const keys = mapKeys(tree.schema)
+    for (const [i, item] of value.entries()) {
+      const was = keys && Array.isArray(old) && isObject(item) ? entryLike(old, item, keys) : undefined
+      validateAt(tree.items, item, was, entry(path, i), below(past, pairAtEntry(past.own, i)), errors)
+    }
+  } else if (isObject(value)) {
+    for (const [name, field] of Object.entries(value)) {
+      const was = isObject(old) && Object.hasOwn(old, name) ? old[name] : undefined
+      const known = tree.properties.get(name)
+      if (known) validateAt(known, field, was, child(path, name), below(past, pairAtField(past.own, name)), errors)
+      else if (tree.others && !Object.hasOwn(tree.schema.properties ?? {}, name)) validateAt(tree.others, field, was, key(path, name), below(past, pairAtField(past.own, name)), errors)
+    }
+  }
+}
+
+const below = (past: Past, pair: Pair | undefined): Past => past.own === undefined ? past : { own: pair, above: past.own }
+
+function applyRules(tree: RuleTree, value: Json, old: Json | undefined, path: string, past: Past, errors: FieldError[]): void {
+  const schema = tree.isResource ? asResource(tree.schema) : tree.schema
+  const self = toCel(value, schema)
+  let oldSelf: unknown
+  const was = (): unknown => oldSelf ??= old === undefined ? undefined : toCel(old, schema, value)
+  for (const rule of tree.rules) {
+    const optional = rule.source.optionalOldSelf === true
+    if (rule.usesOldSelf && old === undefined && !optional) continue
+    const variables: Record<string, unknown> = { self }
+    if (rule.usesOldSelf) variables.oldSelf = optional ? old === undefined ? Optional.none() : Optional.of(was()) : was()
+    let held: unknown
+    try {
+      held = rule.run(variables)
+    } catch (error) {
+      errors.push(invalid(path, schema.type ?? '', failure(error, rule.source)))
+      continue
+    }
+    if (held === true) continue
+    // What was wrong before the change and did not change is let through.
+    if (!rule.usesOldSelf && isUnchanged(past)) continue
+    const shown = schema.type === 'object' || schema.type === 'array' ? omitted : value
+    const message = messageOf(rule, { self, ...old === undefined ? {} : { oldSelf: was() } })
+    errors.push(complaint(rule.source.reason, rule.fieldPath === '' ? path : child(path, rule.fieldPath), shown, message))
+  }
+}
+
+function complaint(reason: ValidationRule['reason'], path: string, value: Shown, message: string): FieldError {
+  switch (reason) {
+    case 'FieldValueForbidden': return forbidden(path, message)
+    case 'FieldValueRequired': return required(path, message)
+    case 'FieldValueDuplicate': return duplicate(path, value)
+    default: return invalid(path, value, message)
+  }
+}
+
+const maxMessage = 5120
+
+/** The message of a rule that does not hold: its expression's, where that gives one line of text. */
+function messageOf(rule: Rule, variables: JsonLike): string {
+  if (rule.message !== undefined) {
+    try {
+      const message: unknown = rule.message(variables)
+      const trimmed = typeof message === 'string' ? message.trim() : ''
+      if (trimmed !== '' && !trimmed.includes('\n') && Buffer.byteLength(trimmed) <= maxMessage) return trimmed
+    } catch {
+      // The fixed message takes its place.
+    }
+  }
+  return rule.source.message === undefined || rule.source.message === '' ? `failed rule: ${sourceOf(rule.source)}` : rule.source.message.trim()
+}
+type JsonLike = Record<string, unknown>
+
+const sourceOf = (rule: ValidationRule): string => (rule.message === undefined || rule.message === '' ? rule.rule : rule.message).trim()
+
+/** A rule that could not be evaluated, in the words of cel-go. */
+function failure(error: unknown, rule: ValidationRule): string {
+  const says = error instanceof Error ? error.message.split('\n')[0]! : String(error)
+  if (error instanceof EvaluationError) {
+    switch (error.code) {
+      case 'no_such_overload': case 'no_matching_overload':
+        return `'no such overload': call arguments did not match a supported operator, function or macro signature for rule: ${sourceOf(rule)}`
+      case 'no_such_key': return `${says.replace(/^No such key/, 'no such key')} evaluating rule: ${sourceOf(rule)}`
+      case 'index_out_of_bounds': return `index out of bounds: ${/index (-?\d+)/.exec(says)?.[1]} evaluating rule: ${sourceOf(rule)}`
+      case 'numeric_overflow': return `integer overflow evaluating rule: ${sourceOf(rule)}`
+    }
+  }
+  return `${says} evaluating rule: ${sourceOf(rule)}`
+}
+
