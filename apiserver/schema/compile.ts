@@ -1,39 +1,32 @@
 // Makes a schema ready: checks that it is structural, describes metadata, compiles the rules.
 
-import { compileRules, RuleCompileError, type RuleTree } from './cel/rules.ts'
+import { ruleErrors, rulesIn, type RuleTree } from './cel/rules.ts'
 import { forbidden, invalid, required } from './fielderror.ts'
 import { objectMeta } from './metaschema.ts'
 import { regex } from './regex.ts'
 import { validateValue } from './values.ts'
 import type { CompiledSchema, FieldError, SchemaNode } from './types.ts'
 
-/** A schema that cannot serve; the fields begin with `openAPIV3Schema`, as below spec.versions[].schema. */
-export class SchemaError extends Error {
-  readonly errors: readonly FieldError[]
-  constructor(errors: readonly FieldError[]) {
-    super(errors.map(({ field, message }) => `${field}: ${message}`).join(', '))
-    this.errors = errors
-  }
-}
-
 const text: SchemaNode = { type: 'string' }
+const place = 'openAPIV3Schema'
 
-/** Compiles `openAPIV3Schema`; metadata, apiVersion and kind need not be described. Throws SchemaError. */
-export function compileSchema(openAPIV3Schema: SchemaNode): CompiledSchema {
-  const place = 'openAPIV3Schema'
-  const errors = check(openAPIV3Schema, place, true)
-  if (errors.length > 0) throw new SchemaError(errors)
+/**
+ * Compiles `openAPIV3Schema`; metadata, apiVersion and kind need not be described. Cheap: rules are compiled when they are
+ * needed first. `builtin`: for the API's own kinds. A schema that nobody has checked: see checkSchema.
+ */
+export function compileSchema(openAPIV3Schema: SchemaNode, { builtin = false } = {}): CompiledSchema {
   const { properties = {} } = openAPIV3Schema
   const root: SchemaNode = {
     ...openAPIV3Schema,
     properties: { ...properties, apiVersion: properties.apiVersion ?? text, kind: properties.kind ?? text, metadata: { ...objectMeta, description: properties.metadata?.description } },
   }
-  try {
-    return { root, rules: compileRules(openAPIV3Schema, place) }
-  } catch (error) {
-    if (error instanceof RuleCompileError) throw new SchemaError([error.error])
-    throw error
-  }
+  return { root, rules: rulesIn(openAPIV3Schema, place), builtin }
+}
+
+/** Why a schema cannot serve: what is not structural, and rules that do not compile. Fields begin with `openAPIV3Schema`, as below spec.versions[].schema. */
+export function checkSchema(openAPIV3Schema: SchemaNode): FieldError[] {
+  const errors = check(openAPIV3Schema, place, true)
+  return errors.length > 0 ? errors : ruleErrors(rulesIn(openAPIV3Schema, place))
 }
 
 export const rulesOf = (schema: CompiledSchema): RuleTree | undefined => schema.rules as RuleTree | undefined

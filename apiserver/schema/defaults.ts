@@ -1,41 +1,65 @@
 // Fills in what a schema gives by default.
 
 import { isObject } from './equal.ts'
-import { mapEntries, mapFields, set } from './walk.ts'
+import { mapEntries, set } from './walk.ts'
 import type { Json, JsonObject, SchemaNode } from './types.ts'
 
-const takesDefault = (value: Json, schema: SchemaNode | undefined): schema is SchemaNode => value === null && schema !== undefined && schema.nullable !== true
+/** What of a schema has defaults: most branches have none and need no walk. */
+interface Plan {
+  /** Fields that are filled in. */
+  readonly given: readonly { name: string; value: Json; nullable: boolean }[]
+  /** Fields below which something may be filled in. */
+  readonly inside: readonly { name: string; schema: SchemaNode }[]
+  /** The schema of the fields that have none of their own, or of a list's entries, where there may be something to fill in. */
+  readonly others: SchemaNode | undefined
+  readonly items: SchemaNode | undefined
+  readonly isEmpty: boolean
+}
+
+const plans = new WeakMap<SchemaNode, Plan>()
+const has = (schema: SchemaNode): boolean => (schema.default !== undefined && schema.default !== null) || !planOf(schema).isEmpty
+
+function planOf(schema: SchemaNode): Plan {
+  const known = plans.get(schema)
+  if (known) return known
+  const properties = Object.entries(schema.properties ?? {})
+  const given = properties.flatMap(([name, { default: value, nullable }]) => value === undefined || value === null ? [] : [{ name, value, nullable: nullable === true }])
+  const inside = properties.flatMap(([name, inner]) => planOf(inner).isEmpty ? [] : [{ name, schema: inner }])
+  const others = typeof schema.additionalProperties === 'object' && has(schema.additionalProperties) ? schema.additionalProperties : undefined
+  const items = schema.items !== undefined && has(schema.items) ? schema.items : undefined
+  const plan: Plan = { given, inside, others, items, isEmpty: given.length === 0 && inside.length === 0 && others === undefined && items === undefined }
+  plans.set(schema, plan)
+  return plan
+}
 
 /** Defaults take the place of absent fields, and of nulls where null is no value. What a default holds gets its own defaults too. */
 export function fillDefaults(value: Json, schema: SchemaNode | undefined): Json {
-  if (schema === undefined || !mayDefault(schema)) return value
-  if (Array.isArray(value)) {
-    return mapEntries(value, item => fillDefaults(takesDefault(item, schema.items) ? schema.items?.default ?? null : item, schema.items))
-  }
-  if (!isObject(value)) return value
-  const properties = schema.properties ?? {}
-  let filled: JsonObject | undefined
-  for (const [name, { default: given, nullable }] of Object.entries(properties)) {
-    if (given === undefined || given === null) continue
-    if (!Object.hasOwn(value, name) || (value[name] === null && nullable !== true)) set(filled ??= { ...value }, name, given)
-  }
-  const others = typeof schema.additionalProperties === 'object' ? schema.additionalProperties : undefined
-  return mapFields(filled ?? value, (field, name) => {
-    if (Object.hasOwn(properties, name)) return fillDefaults(field, properties[name])
-    return fillDefaults(takesDefault(field, others) ? others?.default ?? null : field, others)
-  })
+  if (schema === undefined || typeof value !== 'object' || value === null) return value
+  const plan = planOf(schema)
+  if (plan.isEmpty) return value
+  if (Array.isArray(value)) return plan.items === undefined ? value : mapEntries(value, item => fillEntry(item, plan.items!))
+  return isObject(value) ? fillObject(value, schema, plan) : value
 }
 
-const known = new WeakMap<SchemaNode, boolean>()
+const fillEntry = (value: Json, schema: SchemaNode): Json => fillDefaults(value === null && schema.nullable !== true ? schema.default ?? null : value, schema)
 
-/** Whether the schema or one below it has a default: most branches have none and need no walk. */
-function mayDefault(schema: SchemaNode): boolean {
-  let answer = known.get(schema)
-  if (answer === undefined) {
-    const { properties, items, additionalProperties: others } = schema
-    answer = [...Object.values(properties ?? {}), ...items ? [items] : [], ...typeof others === 'object' ? [others] : []]
-      .some(node => (node.default !== undefined && node.default !== null) || mayDefault(node))
-    known.set(schema, answer)
+function fillObject(object: JsonObject, schema: SchemaNode, { given, inside, others }: Plan): JsonObject {
+  let filled = object
+  const put = (name: string, value: Json): void => {
+    if (filled === object) filled = { ...object }
+    set(filled, name, value)
   }
-  return answer
+  for (const { name, value, nullable } of given) if (!Object.hasOwn(object, name) || (object[name] === null && !nullable)) put(name, value)
+  for (const { name, schema: inner } of inside) {
+    if (!Object.hasOwn(filled, name)) continue
+    const value = fillDefaults(filled[name]!, inner)
+    if (value !== filled[name]) put(name, value)
+  }
+  if (others === undefined) return filled
+  for (const [name, field] of Object.entries(object)) {
+    if (schema.properties !== undefined && Object.hasOwn(schema.properties, name)) continue
+    const value = fillEntry(field, others)
+    if (value !== field) put(name, value)
+  }
+  return filled
 }

@@ -6,11 +6,11 @@
 // No function changes its arguments; what stays equal is shared with the result.
 
 import { fillDefaults } from './defaults.ts'
-import { dropNulls, pruneResource } from './prune.ts'
+import { dropEmpty, dropNulls, pruneResource } from './prune.ts'
 import type { CompiledSchema, JsonObject } from './types.ts'
 
 export type * from './types.ts'
-export { compileSchema, SchemaError } from './compile.ts'
+export { checkSchema, compileSchema } from './compile.ts'
 export { invalidMessage } from './fielderror.ts'
 export * as fieldErrors from './fielderror.ts'
 export { equal } from './equal.ts'
@@ -32,7 +32,7 @@ export function normalize(schema: CompiledSchema, object: JsonObject): { object:
 /** The same without defaults: what server-side apply is given, since nobody owns what was filled in. */
 export function pruneUnknown(schema: CompiledSchema, object: JsonObject): { object: JsonObject; unknown: string[] } {
   const { object: pruned, unknown } = pruneResource(schema.root, object)
-  return { object: dropNulls(pruned, schema.root) as JsonObject, unknown }
+  return { object: (schema.builtin ? dropEmpty : dropNulls)(pruned, schema.root) as JsonObject, unknown }
 }
 
 /** Fills in defaults: for absent fields, and for nulls of fields that are not nullable. */

@@ -56,21 +56,24 @@ function validateAnnotations(annotations: JsonObject, path: string): FieldError[
   ]
 }
 
+/** An owner as the API's own type prints it, in the order of its fields. */
+const ownerText = ({ apiVersion, kind, name, uid, controller, blockOwnerDeletion }: JsonObject): string => JSON.stringify({ apiVersion, kind, name, uid, controller, blockOwnerDeletion })
+const verbatim = (field: string, value: string, detail: string): FieldError => ({ reason: 'FieldValueInvalid', field, message: `Invalid value: ${value}: ${detail}` })
+
 function validateOwners(owners: Json[], path: string): FieldError[] {
   const errors: FieldError[] = []
   let controller: string | undefined
-  for (const [i, owner] of owners.map(map).entries()) {
-    const at = entry(path, i)
+  for (const owner of owners.map(map)) {
     const kind = text(owner.kind)
-    if (!text(owner.apiVersion).replace(/^.*\//, '')) errors.push(invalid(child(at, 'apiVersion'), owner.apiVersion ?? '', 'version must not be empty'))
+    if (text(owner.apiVersion).replace(/^.*\//, '') === '') errors.push(invalid(child(path, 'apiVersion'), owner.apiVersion ?? '', 'version must not be empty'))
     for (const [field, value] of [['kind', kind], ['name', text(owner.name)], ['uid', text(owner.uid)]] as const) {
-      if (value === '') errors.push(required(child(at, field), 'must not be empty'))
+      if (value === '') errors.push(invalid(child(path, field), '', 'must not be empty'))
     }
-    if (owner.apiVersion === 'v1' && kind === 'Event') errors.push(invalid(at, owner, '/v1, Kind=Event is disallowed from being an owner'))
+    if (owner.apiVersion === 'v1' && kind === 'Event') errors.push(verbatim(path, ownerText(owner), '/v1, Kind=Event is disallowed from being an owner'))
     if (owner.controller === true) {
       const name = `${kind}/${text(owner.name)}`
       if (controller !== undefined) {
-        errors.push(invalid(path, owners, `Only one reference can have Controller set to true. Found "true" in references for ${controller} and ${name}`))
+        errors.push(verbatim(path, `[${owners.map(map).map(ownerText).join(',')}]`, `Only one reference can have Controller set to true. Found "true" in references for ${controller} and ${name}`))
       } else controller = name
     }
   }

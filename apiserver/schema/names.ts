@@ -10,9 +10,10 @@ const dns1035 = '[a-z]([-a-z0-9]*[a-z0-9])?'
 const dns1035Pattern = new RegExp(`^${dns1035}$`)
 const keyPattern = new RegExp(`^${keyName}$`)
 
-const tooLong = (max: number): string => `must be no more than ${max} bytes`
+/** Labels are measured in bytes, names in characters: it is the same for what they may hold. */
+const tooLong = (max: number, unit = 'bytes'): string => `must be no more than ${max} ${unit}`
 const byPattern = (says: string, pattern: string, ...examples: string[]): string =>
-  `${says} (e.g. ${examples.map(example => `'${example}', `).join('or ')}regex used for validation is '${pattern}')`
+  `${says} (e.g. ${examples.map(example => `'${example}', `).join(' or ')}regex used for validation is '${pattern}')`
 
 /** Whether each label between dots is well-formed: the same as the pattern of a subdomain, without its backtracking. */
 const isSubdomain = (text: string): boolean => text.split('.').every(part => labelPattern.test(part))
@@ -25,7 +26,7 @@ const masked = (name: string, prefix: boolean): string => prefix && name.endsWit
 export const dnsSubdomain: NameRule = (name, prefix) => {
   const text = masked(name, prefix)
   return [
-    ...bytes(text) > 253 ? [tooLong(253)] : [],
+    ...bytes(text) > 253 ? [tooLong(253, 'characters')] : [],
     ...isSubdomain(text) ? [] : [byPattern("a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character", subdomain, 'example.com')],
   ]
 }
@@ -34,7 +35,7 @@ export const dnsLabel: NameRule = (name, prefix) => {
   const text = masked(name, prefix)
   const wellFormed = labelPattern.test(text)
   return [
-    ...bytes(text) > 63 ? [tooLong(63)] : [],
+    ...bytes(text) > 63 ? [tooLong(63, 'characters')] : [],
     ...wellFormed ? [] : isSubdomain(text) ? ['must not contain dots'] :
       [byPattern("a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character", label, 'my-name', '123-abc')],
   ]
@@ -43,7 +44,7 @@ export const dnsLabel: NameRule = (name, prefix) => {
 /** RFC 1035: what the lower case of a kind must be. */
 export function dns1035Label(text: string): string[] {
   return [
-    ...bytes(text) > 63 ? [tooLong(63)] : [],
+    ...bytes(text) > 63 ? [tooLong(63, 'characters')] : [],
     ...dns1035Pattern.test(text) ? [] : [byPattern("a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character", dns1035, 'my-name', 'abc-123')],
   ]
 }
@@ -62,7 +63,7 @@ export function qualifiedName(text: string): string[] {
   if (parts.length > 2) return [`a valid label key ${keySentence()} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')`]
   const [prefix, name] = parts.length === 2 ? [parts[0]!, parts[1]!] : [undefined, parts[0]!]
   return [
-    ...prefix === undefined ? [] : prefix === '' ? ['prefix part must be non-empty'] : dnsSubdomain(prefix, false).map(says => `prefix part ${says}`),
+    ...prefix === undefined ? [] : prefix === '' ? ['prefix part must be non-empty'] : dnsSubdomain(prefix, false).map(says => `prefix part ${says.replace(/ characters$/, ' bytes')}`),
     ...name === '' ? ['name part must be non-empty'] : bytes(name) > 63 ? [`name part ${tooLong(63)}`] : [],
     ...keyPattern.test(name) ? [] : [`name part ${keySentence()}`],
   ]

@@ -46,3 +46,17 @@ export function dropNulls(value: Json, schema: SchemaNode | undefined): Json {
     return field === null && known !== undefined && known.nullable !== true && known.default === undefined ? gone : dropNulls(field, known)
   })
 }
+
+/** Removes what a Go type leaves out: nulls, empty texts, lists and maps; a struct stays, also an empty one. */
+export function dropEmpty(value: Json, schema: SchemaNode | undefined): Json {
+  if (Array.isArray(value)) return mapEntries(value, item => dropEmpty(item, schema?.items))
+  if (!isObject(value)) return value
+  return mapFields(value, (field, name) => {
+    const known = fieldSchema(schema, name)
+    const isField = schema?.properties !== undefined && Object.hasOwn(schema.properties, name)
+    if (field === null && known?.nullable !== true) return gone
+    if (!isField || schema.required?.includes(name)) return dropEmpty(field, known)
+    const isEmpty = field === '' || (Array.isArray(field) && field.length === 0) || (known?.additionalProperties !== undefined && isObject(field) && Object.keys(field).length === 0)
+    return isEmpty ? gone : dropEmpty(field, known)
+  })
+}

@@ -77,6 +77,8 @@ export interface CompiledSchema {
   readonly root: SchemaNode
   /** The rules in CEL; undefined where there are none. */
   readonly rules: unknown
+  /** Whether the kind is built in: its empty fields fall away, as its Go type leaves them out. */
+  readonly builtin: boolean
 }
 
 /** What a kind's writes are checked against. */

@@ -86,7 +86,7 @@ function checkType(schema: SchemaNode, value: Json, path: string): FieldError[] 
   if (fits || types.length === 0) return []
   const format = schema.format !== undefined && knowsNumberFormat(schema.format, schema.type) ? schema.format : undefined
   if (format !== undefined && found !== 'string' && found !== 'array') {
-    return [wrongType(path, format, found === 'number' ? 'double' : found === 'integer' ? 'int64' : '')]
+    return [wrongType(path, format, found === 'number' ? 'float64' : found === 'integer' ? 'int64' : '')]
   }
   return [wrongType(path, types.join(','), found)]
 }
@@ -117,8 +117,9 @@ function checkNumber(schema: SchemaNode, value: number, path: string): FieldErro
   const { multipleOf, maximum, minimum } = schema
   const errors: FieldError[] = []
   const bound = (sentence: string, limit: number): void => { errors.push(invalid(path, value, says(path, `${sentence} ${number(limit)}`))) }
-  if (schema.type === 'integer' && schema.format === 'int32' && (value > 2 ** 31 - 1 || value < -(2 ** 31))) {
-    errors.push(invalid('', '', `Checked value must be of type integer with format int32 in ${path}`))
+  const limit = schema.format === 'int32' ? 2 ** 31 : 2 ** 63
+  if (schema.type === 'integer' && (!Number.isInteger(value) || value >= limit || value < -limit)) {
+    errors.push(invalid('', '', `Checked value must be of type integer ${schema.format === 'int32' || schema.format === 'int64' ? `with format ${schema.format}` : '(default format)'} in ${path}`))
   }
   if (schema.type === 'number' && schema.format === 'float' && Number.isFinite(value) && !Number.isFinite(Math.fround(value))) {
     errors.push(invalid('', '', `Checked value must be of type number with format float in ${path}`))

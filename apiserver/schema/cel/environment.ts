@@ -31,8 +31,11 @@ const quantityOf = (text: string): Quantity => Quantity.parse(text) ?? orError<Q
 const networkOf = (text: string): Network => orError(Network.parse(text))
 const addressOf = (text: string): Address => orError(Address.parse(text))
 
-/** What `matches` is called here: the library's own takes JavaScript's expressions, in whatever time they take. */
-export const matchesName = 'matchesRE2'
+/**
+ * Methods of the library that have ours in their place, and what ours are called: its expressions are JavaScript's, in whatever
+ * time they take, and its cases are all of Unicode's.
+ */
+export const replacedMethods: ReadonlyMap<string, string> = new Map([['matches', 'matchesRE2'], ['lowerAscii', 'lowerOfAscii'], ['upperAscii', 'upperOfAscii']])
 
 const unlike = (name: string) => (text: string): string[] => hasFormat(name, text) ? [] : [`invalid ${name}`]
 const formats: Record<string, (text: string) => string[]> = {
@@ -52,7 +55,9 @@ const formats: Record<string, (text: string) => string[]> = {
 }
 
 function addTexts(env: Environment): void {
-  env.registerFunction(`string.${matchesName}(string): bool`, (text: string, pattern: string) => matches(pattern, text))
+  env.registerFunction('string.matchesRE2(string): bool', (text: string, pattern: string) => matches(pattern, text))
+  env.registerFunction('string.lowerOfAscii(): string', (text: string) => text.replaceAll(/[A-Z]+/g, part => part.toLowerCase()))
+  env.registerFunction('string.upperOfAscii(): string', (text: string) => text.replaceAll(/[a-z]+/g, part => part.toUpperCase()))
   env.registerFunction('string.find(string): string', (text: string, pattern: string) => findAll(pattern, text, 1)[0] ?? '')
   env.registerFunction('string.findAll(string): list<string>', (text: string, pattern: string) => findAll(pattern, text))
   env.registerFunction('string.findAll(string, int): list<string>', (text: string, pattern: string, limit: bigint) => findAll(pattern, text, limit < 0n ? Infinity : Number(limit)))

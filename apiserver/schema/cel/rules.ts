@@ -4,12 +4,17 @@ import { EvaluationError, Optional, ParseError, type ASTNode, type ParseResult }
 import { isObject } from '../equal.ts'
 import { child, duplicate, entry, forbidden, invalid, key, omitted, required, type Shown } from '../fielderror.ts'
 import { entryLike, mapKeys, pairAtEntry, pairAtField, unchanged, type Pair } from '../correlate.ts'
-import { environment, matchesName } from './environment.ts'
-import { asResource, toCel } from './values.ts'
+import { environment, replacedMethods } from './environment.ts'
+import { asResource, toCel, type Converted } from './values.ts'
 import type { FieldError, Json, SchemaNode, ValidationRule } from '../types.ts'
 
 interface Rule {
   readonly source: ValidationRule
+  /** Where it stands in the CustomResourceDefinition, as in `openAPIV3Schema.properties[spec].x-kubernetes-validations[0]`. */
+  readonly place: string
+}
+
+interface Program {
   readonly run: ParseResult
   readonly message: ParseResult | undefined
   readonly usesOldSelf: boolean
@@ -37,38 +42,68 @@ export class RuleCompileError extends Error {
   }
 }
 
-/** Undefined where no rule stands at a schema or below. `place` leads to it, as in `openAPIV3Schema.properties[spec]`. */
-export const compileRules = (schema: SchemaNode, place: string): RuleTree | undefined => compileAt(schema, schema, place, true)
+/** Undefined where no rule stands at a schema or below. Rules are compiled when they are needed first. `place` leads to the schema. */
+export const rulesIn = (schema: SchemaNode, place: string): RuleTree | undefined => treeAt(schema, schema, place, true)
 
-function compileAt(node: SchemaNode, spine: SchemaNode, place: string, isResource: boolean): RuleTree | undefined {
-  const rules = (node['x-kubernetes-validations'] ?? []).map((rule, i) => compileRule(rule, `${place}.x-kubernetes-validations[${i}]`))
+/** Every rule that does not compile. */
+export function ruleErrors(tree: RuleTree | undefined): FieldError[] {
+  if (tree === undefined) return []
+  const own = tree.rules.flatMap(rule => {
+    try {
+      programOf(rule)
+      return []
+    } catch (error) {
+      if (error instanceof RuleCompileError) return [error.error]
+      throw error
+    }
+  })
+  return [...own, ...[...tree.properties.values(), ...tree.others ? [tree.others] : [], ...tree.items ? [tree.items] : [], ...tree.allOf].flatMap(ruleErrors)]
+}
+
+function treeAt(node: SchemaNode, spine: SchemaNode, place: string, isResource: boolean): RuleTree | undefined {
+  const rules = (node['x-kubernetes-validations'] ?? []).map((source, i): Rule => ({ source, place: `${place}.x-kubernetes-validations[${i}]` }))
   const properties = new Map<string, RuleTree>()
   for (const [name, inner] of Object.entries(node.properties ?? {})) {
     const known = spine.properties?.[name]
-    const tree = known && compileAt(inner, known, `${place}.properties[${name}]`, known['x-kubernetes-embedded-resource'] === true)
+    const tree = known && treeAt(inner, known, `${place}.properties[${name}]`, known['x-kubernetes-embedded-resource'] === true)
     if (tree) properties.set(name, tree)
   }
   const below = (inner: SchemaNode | boolean | undefined, known: SchemaNode | boolean | undefined, name: string): RuleTree | undefined =>
-    typeof inner === 'object' && typeof known === 'object' ? compileAt(inner, known, `${place}.${name}`, known['x-kubernetes-embedded-resource'] === true) : undefined
+    typeof inner === 'object' && typeof known === 'object' ? treeAt(inner, known, `${place}.${name}`, known['x-kubernetes-embedded-resource'] === true) : undefined
   const others = below(node.additionalProperties, spine.additionalProperties, 'additionalProperties')
   const items = below(node.items, spine.items, 'items')
-  const allOf = (node.allOf ?? []).flatMap((inner, i) => compileAt(inner, spine, `${place}.allOf[${i}]`, isResource) ?? [])
+  const allOf = (node.allOf ?? []).flatMap((inner, i) => treeAt(inner, spine, `${place}.allOf[${i}]`, isResource) ?? [])
   if (rules.length === 0 && properties.size === 0 && !others && !items && allOf.length === 0) return undefined
   return { schema: spine, isResource, rules, properties, others, items, allOf }
 }
 
-function compileRule(source: ValidationRule, place: string): Rule {
-  const run = compileText(source.rule, `${place}.rule`)
-  const message = source.messageExpression === undefined || source.messageExpression === '' ? undefined : compileText(source.messageExpression, `${place}.messageExpression`)
-  return { source, run, message, usesOldSelf: names(run.ast, 'oldSelf'), fieldPath: fieldPathOf(source.fieldPath ?? '', `${place}.fieldPath`) }
+const programs = new WeakMap<ValidationRule, Program>()
+
+function programOf({ source, place }: Rule): Program {
+  let program = programs.get(source)
+  if (program === undefined) {
+    const run = compileText(source.rule, `${place}.rule`)
+    const message = source.messageExpression === undefined || source.messageExpression === '' ? undefined : compileText(source.messageExpression, `${place}.messageExpression`)
+    program = { run, message, usesOldSelf: names(run.ast, 'oldSelf'), fieldPath: fieldPathOf(source.fieldPath ?? '', `${place}.fieldPath`) }
+    programs.set(source, program)
+  }
+  return program
 }
 
+/** Compiled texts: the same rule stands at many fields. */
+const compiled = new Map<string, ParseResult>()
+const maxCompiled = 10_000
+
 function compileText(text: string, place: string): ParseResult {
+  const known = compiled.get(text)
+  if (known) return known
   try {
     const program = environment().parse(text)
-    useRE2(program.ast)
+    useOurs(program.ast)
     const checked = program.check()
     if (!checked.valid) throw checked.error!
+    if (compiled.size >= maxCompiled) compiled.clear()
+    compiled.set(text, program)
     return program
   } catch (cause) {
     if (!(cause instanceof Error)) throw cause
@@ -86,10 +121,10 @@ function visit(value: unknown, see: (node: ASTNode) => void): void {
   }
 }
 
-/** Calls of `matches` go to our own, before the library looks them up. */
-function useRE2(ast: ASTNode): void {
+/** Calls of some methods go to our own, before the library looks them up. */
+function useOurs(ast: ASTNode): void {
   visit(ast, node => {
-    if (node.op === 'rcall' && node.args[0] === 'matches') node.args[0] = matchesName
+    if (node.op === 'rcall') node.args[0] = replacedMethods.get(node.args[0]) ?? node.args[0]
   })
 }
 
@@ -112,57 +147,62 @@ const isUnchanged = ({ own, above }: Past): boolean => unchanged(own ?? above)
 
 /** Everything that rules have against an object; `pair` tells what it was. */
 export function validateRules(tree: RuleTree | undefined, object: Json, old: Json | undefined, pair: Pair | undefined): FieldError[] {
-  const errors: FieldError[] = []
-  if (tree) validateAt(tree, object, old, '', { own: pair, above: undefined }, errors)
-  return errors
+  const run: Run = { errors: [], now: new Map(), then: new Map() }
+  if (tree) validateAt(tree, object, old, '', { own: pair, above: undefined }, run)
+  return run.errors
 }
 
-function validateAt(tree: RuleTree, value: Json, old: Json | undefined, path: string, past: Past, errors: FieldError[]): void {
+/** One object that is judged: what was found, and its values of now and then as rules see them. */
+interface Run { readonly errors: FieldError[]; readonly now: Converted; readonly then: Converted }
+
+function validateAt(tree: RuleTree, value: Json, old: Json | undefined, path: string, past: Past, run: Run): void {
   if (value === null) return
-  if (tree.rules.length > 0) applyRules(tree, value, old ?? undefined, path, past, errors)
-  for (const part of tree.allOf) validateAt(part, value, old, path, { own: undefined, above: past.above }, errors)
+  if (tree.rules.length > 0) applyRules(tree, value, old ?? undefined, path, past, run)
+  for (const part of tree.allOf) validateAt(part, value, old, path, { own: undefined, above: past.above }, run)
   if (Array.isArray(value)) {
     if (!tree.items) return
     const keys = mapKeys(tree.schema)
     for (const [i, item] of value.entries()) {
       const was = keys && Array.isArray(old) && isObject(item) ? entryLike(old, item, keys) : undefined
-      validateAt(tree.items, item, was, entry(path, i), below(past, pairAtEntry(past.own, i)), errors)
+      validateAt(tree.items, item, was, entry(path, i), below(past, pairAtEntry(past.own, i)), run)
     }
   } else if (isObject(value)) {
     for (const [name, field] of Object.entries(value)) {
       const was = isObject(old) && Object.hasOwn(old, name) ? old[name] : undefined
       const known = tree.properties.get(name)
-      if (known) validateAt(known, field, was, child(path, name), below(past, pairAtField(past.own, name)), errors)
-      else if (tree.others && !Object.hasOwn(tree.schema.properties ?? {}, name)) validateAt(tree.others, field, was, key(path, name), below(past, pairAtField(past.own, name)), errors)
+      if (known) validateAt(known, field, was, child(path, name), below(past, pairAtField(past.own, name)), run)
+      else if (tree.others && !Object.hasOwn(tree.schema.properties ?? {}, name)) validateAt(tree.others, field, was, key(path, name), below(past, pairAtField(past.own, name)), run)
     }
   }
 }
 
 const below = (past: Past, pair: Pair | undefined): Past => past.own === undefined ? past : { own: pair, above: past.own }
 
-function applyRules(tree: RuleTree, value: Json, old: Json | undefined, path: string, past: Past, errors: FieldError[]): void {
+function applyRules(tree: RuleTree, value: Json, old: Json | undefined, path: string, past: Past, run: Run): void {
   const schema = tree.isResource ? asResource(tree.schema) : tree.schema
-  const self = toCel(value, schema)
+  const { errors } = run
+  const self = toCel(value, schema, run.now)
   let oldSelf: unknown
-  const was = (): unknown => oldSelf ??= old === undefined ? undefined : toCel(old, schema, value)
+  const was = (): unknown => oldSelf ??= old === undefined ? undefined : toCel(old, schema, run.then, value)
   for (const rule of tree.rules) {
+    const program = programOf(rule)
     const optional = rule.source.optionalOldSelf === true
-    if (rule.usesOldSelf && old === undefined && !optional) continue
+    if (program.usesOldSelf && old === undefined && !optional) continue
     const variables: Record<string, unknown> = { self }
-    if (rule.usesOldSelf) variables.oldSelf = optional ? old === undefined ? Optional.none() : Optional.of(was()) : was()
+    if (program.usesOldSelf) variables.oldSelf = optional ? old === undefined ? Optional.none() : Optional.of(was()) : was()
     let held: unknown
     try {
-      held = rule.run(variables)
+      held = program.run(variables)
     } catch (error) {
       errors.push(invalid(path, schema.type ?? '', failure(error, rule.source)))
       continue
     }
     if (held === true) continue
     // What was wrong before the change and did not change is let through.
-    if (!rule.usesOldSelf && isUnchanged(past)) continue
+    if (!program.usesOldSelf && isUnchanged(past)) continue
     const shown = schema.type === 'object' || schema.type === 'array' ? omitted : value
-    const message = messageOf(rule, { self, ...old === undefined ? {} : { oldSelf: was() } })
-    errors.push(complaint(rule.source.reason, rule.fieldPath === '' ? path : child(path, rule.fieldPath), shown, message))
+    const message = messageOf(program, rule.source, { self, ...old === undefined ? {} : { oldSelf: was() } })
+    errors.push(complaint(rule.source.reason, program.fieldPath === '' ? path : child(path, program.fieldPath), shown, message))
   }
 }
 
@@ -178,19 +218,18 @@ function complaint(reason: ValidationRule['reason'], path: string, value: Shown,
 const maxMessage = 5120
 
 /** The message of a rule that does not hold: its expression's, where that gives one line of text. */
-function messageOf(rule: Rule, variables: JsonLike): string {
-  if (rule.message !== undefined) {
+function messageOf(program: Program, source: ValidationRule, variables: Record<string, unknown>): string {
+  if (program.message !== undefined) {
     try {
-      const message: unknown = rule.message(variables)
+      const message: unknown = program.message(variables)
       const trimmed = typeof message === 'string' ? message.trim() : ''
       if (trimmed !== '' && !trimmed.includes('\n') && Buffer.byteLength(trimmed) <= maxMessage) return trimmed
     } catch {
       // The fixed message takes its place.
     }
   }
-  return rule.source.message === undefined || rule.source.message === '' ? `failed rule: ${sourceOf(rule.source)}` : rule.source.message.trim()
+  return source.message === undefined || source.message === '' ? `failed rule: ${sourceOf(source)}` : source.message.trim()
 }
-type JsonLike = Record<string, unknown>
 
 const sourceOf = (rule: ValidationRule): string => (rule.message === undefined || rule.message === '' ? rule.rule : rule.message).trim()
 

@@ -13,7 +13,12 @@ const resourceFields: Record<string, SchemaNode> = {
 }
 
 /** The schema of a resource as rules know it: with its type and the names in its metadata. */
-export const asResource = (schema: SchemaNode): SchemaNode => ({ ...schema, properties: { ...schema.properties, ...resourceFields } })
+export function asResource(schema: SchemaNode): SchemaNode {
+  let known = resources.get(schema)
+  if (known === undefined) resources.set(schema, known = { ...schema, properties: { ...schema.properties, ...resourceFields } })
+  return known
+}
+const resources = new WeakMap<SchemaNode, SchemaNode>()
 
 const escaped = new Map<string, string | undefined>()
 function identifier(name: string): string | undefined {
@@ -21,34 +26,45 @@ function identifier(name: string): string | undefined {
   return escaped.get(name)
 }
 
+/** What was converted already, of one object that is judged: every rule at and below a place sees the same values. */
+export type Converted = Map<object, { schema: SchemaNode; value: unknown }>
+
 /**
  * A value for rules. `like` is what the value of today is where this is the old one: a set or map of the same entries
  * in another order is the same.
  */
-export function toCel(value: Json, schema: SchemaNode | undefined, like?: Json): unknown {
+export function toCel(value: Json, schema: SchemaNode | undefined, done: Converted, like?: Json): unknown {
   if (value === null || schema === undefined) return value === null ? null : untyped(value)
-  if (Array.isArray(value)) {
-    const type = schema['x-kubernetes-list-type']
-    if (Array.isArray(like) && (type === 'set' || type === 'map') && sameEntries(value, like)) return like.map(item => toCel(item, schema.items))
-    return value.map(item => toCel(item, schema.items))
+  if (typeof value === 'object') {
+    const known = done.get(value)
+    if (known?.schema === schema) return known.value
+    const converted = Array.isArray(value) ? listToCel(value, schema, done, Array.isArray(like) ? like : undefined) :
+      objectToCel(value, schema['x-kubernetes-embedded-resource'] === true ? asResource(schema) : schema, done, isObject(like) ? like : undefined)
+    done.set(value, { schema, value: converted })
+    return converted
   }
-  if (isObject(value)) return objectToCel(value, schema['x-kubernetes-embedded-resource'] === true ? asResource(schema) : schema, isObject(like) ? like : undefined)
   if (typeof value === 'number') return schema.type === 'number' || !Number.isInteger(value) ? value : BigInt(value)
   return typeof value === 'string' ? textToCel(value, schema) : value
 }
 
-function objectToCel(object: JsonObject, schema: SchemaNode, like: JsonObject | undefined): unknown {
+function listToCel(list: Json[], schema: SchemaNode, done: Converted, like: Json[] | undefined): unknown {
+  const type = schema['x-kubernetes-list-type']
+  const ordered = like !== undefined && (type === 'set' || type === 'map') && sameEntries(list, like) ? like : list
+  return ordered.map(item => toCel(item, schema.items, done))
+}
+
+function objectToCel(object: JsonObject, schema: SchemaNode, done: Converted, like: JsonObject | undefined): unknown {
   const others = schema.additionalProperties
   if (others !== undefined && others !== false && schema.properties === undefined) {
-    return new Map(Object.entries(object).map(([name, field]) => [name, toCel(field, others === true ? undefined : others, like?.[name])]))
+    return new Map(Object.entries(object).map(([name, field]) => [name, toCel(field, others === true ? undefined : others, done, like?.[name])]))
   }
-  const fields: Record<string, unknown> = Object.create(null) as Record<string, unknown>
-  for (const [name, known] of Object.entries(schema.properties ?? {})) {
-    if (!Object.hasOwn(object, name)) continue
-    const called = identifier(name)
-    if (called !== undefined) fields[called] = toCel(object[name]!, known, like?.[name])
+  const fields = new Map<string, unknown>()
+  for (const name of Object.keys(object)) {
+    const known = schema.properties !== undefined && Object.hasOwn(schema.properties, name) ? schema.properties[name] : undefined
+    const called = known && identifier(name)
+    if (called !== undefined) fields.set(called, toCel(object[name]!, known, done, like?.[name]))
   }
-  return new Map(Object.entries(fields))
+  return fields
 }
 
 function textToCel(value: string, schema: SchemaNode): unknown {
