@@ -65,7 +65,7 @@ export function track(kind: ManagedKind, live: JsonObject | undefined, updated: 
   if (managed.size === 0 && live !== undefined) return bare
   const before = live === undefined ? emptyObject(kind, bare) : withManagedFields(live, undefined)
   try {
-    return withManagedFields(bare, encodeManaged(capped(updateOwners(kind, before, bare, managed, writer))))
+    return keepTimes(live, withManagedFields(bare, encodeManaged(capped(updateOwners(kind, before, bare, managed, writer)))))
   } catch {
     // What cannot be compared by its schema, as an object of an older one, keeps the managers that it had.
     return withManagedFields(bare, managedFieldsOf(live))
@@ -117,7 +117,8 @@ export function apply(kind: ManagedKind, live: JsonObject | undefined, applied: 
   const { object, managed: owners, changed } = applyUpgrading(kind, start, applied, managed, writer, force)
   const entries = encodeManaged(owners)
   const result = withManagedFields(changed ? fillDefaults(withLastApplied(object, applied, writer), kind.schema.root) as JsonObject : withLastApplied(start, applied, writer), entries)
-  return live !== undefined && equal(result, live) ? live : result
+  const timed = keepTimes(live, result)
+  return live !== undefined && equal(timed, live) ? live : timed
 }
 
 /** The managers before an apply: who wrote before anything was tracked is `before-first-apply`. */
@@ -177,7 +178,8 @@ function withLastApplied(object: JsonObject, applied: JsonObject, writer: Writer
 }
 
 /** The object with the old times of its managers where nothing else changed: a write that changes nothing stores nothing. */
-export function keepTimes(live: JsonObject, updated: JsonObject): JsonObject {
+function keepTimes(live: JsonObject | undefined, updated: JsonObject): JsonObject {
+  if (live === undefined) return updated
   const [before, after] = [managedFieldsOf(live), managedFieldsOf(updated)]
   if (!Array.isArray(before) || !Array.isArray(after) || before.length !== after.length || equal(before, after)) return updated
   const timeless = (entries: Json[]): Json => entries.map(entry => isObject(entry) ? { ...entry, time: '' } : entry)

@@ -14,10 +14,10 @@ export { checkSchema, compileSchema } from './compile.ts'
 export { invalidMessage } from './fielderror.ts'
 export * as fieldErrors from './fielderror.ts'
 export { equal } from './equal.ts'
-export { validateFieldManager, validateLabels } from './metavalidate.ts'
+export { finalizerWarnings, validateFieldManager, validateLabels } from './metavalidate.ts'
 export { labelValue, qualifiedName } from './names.ts'
 export { metadataProblem } from './objectmeta.ts'
-export { parseStrict, strictComplaints } from './strictjson.ts'
+export { maxDepth, parseStrict, strictComplaints } from './strictjson.ts'
 export { prepareCreate, prepareStatusUpdate, prepareUpdate, validateCreate, validateStatusUpdate, validateUpdate } from './write.ts'
 
 /**
@@ -29,7 +29,7 @@ export function normalize(schema: CompiledSchema, object: JsonObject): { object:
   return { object: applyDefaults(schema, pruned), unknown }
 }
 
-/** The same without defaults: what server-side apply is given, since nobody owns what was filled in. */
+/** The same without defaults. */
 export function pruneUnknown(schema: CompiledSchema, object: JsonObject): { object: JsonObject; unknown: string[] } {
   const { object: pruned, unknown } = pruneResource(schema.root, object)
   return { object: (schema.builtin ? dropEmpty : dropNulls)(pruned, schema.root) as JsonObject, unknown }

@@ -3,7 +3,7 @@
 import { isObject, equal } from './equal.ts'
 import { child, entry, forbidden, invalid, notSupported, required, tooLong } from './fielderror.ts'
 import { bytes, compare, quote } from './gotext.ts'
-import { dnsLabel, labelValue, pathSegment, qualifiedName, type NameRule } from './names.ts'
+import { dnsLabel, labelValue, qualifiedName, type NameRule } from './names.ts'
 import type { FieldError, Json, JsonObject } from './types.ts'
 
 export const annotationsLimit = 256 * 1024
@@ -138,7 +138,18 @@ export function validateMetaUpdate(meta: JsonObject, old: JsonObject, path = 'me
   ]
 }
 
-/** The rule for names that holds beside every kind's own. */
-export const validateMetaCommonly = (meta: JsonObject, namespaced: boolean): FieldError[] => validateMeta(meta, namespaced, pathSegment)
+const standardFinalizers = new Set(['orphan', 'foregroundDeletion', 'kubernetes'])
+
+/** What a client is warned of: finalizers that a custom object gets and that no domain tells apart. */
+export function finalizerWarnings(meta: JsonObject, old: JsonObject | undefined, path = 'metadata'): string[] {
+  const known = new Set(list(old?.finalizers).map(text))
+  const added = [...new Set(list(meta.finalizers).map(text))].filter(name => !known.has(name)).toSorted(compare)
+  const warning = (name: string, says: string): string => `${child(path, 'finalizers')}: ${quote(name)}: ${says}`
+  return added.flatMap(name => [
+    ...qualifiedName(name).map(says => warning(name, says)),
+    ...name.includes('/') || standardFinalizers.has(name) ? [] :
+      [warning(name, `prefer a domain-qualified finalizer name ${name.includes('.') ? 'including a path (/) ' : ''}to avoid accidental conflicts with other finalizer writers`)],
+  ])
+}
 
 

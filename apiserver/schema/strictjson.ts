@@ -4,21 +4,31 @@ import { child, entry } from './fielderror.ts'
 import { set } from './walk.ts'
 import type { Json, JsonObject } from './types.ts'
 
-/** JSON text → value; of a key that stands twice the last value counts, and its path is named once. Throws SyntaxError. */
+/** Objects and lists in each other that are still read: what walks a value goes as deep as it is nested. */
+export const maxDepth = 1000
+
+/**
+ * JSON text → value; of a key that stands twice the last value counts, and its path is named once. Throws SyntaxError, also
+ * for a text that is nested deeper than maxDepth.
+ */
 export function parseStrict(text: string): { value: Json; duplicates: string[] } {
   const value = JSON.parse(text) as Json
-  return { value, duplicates: mayRepeat(text, value) ? duplicatesIn(text) : [] }
+  // A key that stands twice leaves more colons behind than the value has keys: that is quick to see, and nearly never so.
+  return { value, duplicates: colonsIn(text) === keysOf(value) ? [] : duplicatesIn(text) }
 }
 
-/** A key that stands twice leaves more colons behind than the value has keys: that is quick to see, and nearly never so. */
-function mayRepeat(text: string, value: Json): boolean {
+/** Colons between keys and values. Throws where the text is nested too deep. */
+function colonsIn(text: string): number {
   let colons = 0
+  let depth = 0
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i)
     if (code === 0x22) i = endOfText(text, i)
     else if (code === 0x3a) colons++
+    else if ((code === 0x7b || code === 0x5b) && ++depth > maxDepth) throw new SyntaxError(`exceeded max depth: objects and lists may be nested ${maxDepth} deep`)
+    else if (code === 0x7d || code === 0x5d) depth--
   }
-  return colons !== keysOf(value)
+  return colons
 }
 
 function endOfText(text: string, start: number): number {

@@ -147,13 +147,13 @@ const isUnchanged = ({ own, above }: Past): boolean => unchanged(own ?? above)
 
 /** Everything that rules have against an object; `pair` tells what it was. */
 export function validateRules(tree: RuleTree | undefined, object: Json, old: Json | undefined, pair: Pair | undefined): FieldError[] {
-  const run: Run = { errors: [], now: new Map(), then: new Map() }
+  const run: Run = { errors: [], now: new Map(), before: new Map() }
   if (tree) validateAt(tree, object, old, '', { own: pair, above: undefined }, run)
   return run.errors
 }
 
 /** One object that is judged: what was found, and its values of now and then as rules see them. */
-interface Run { readonly errors: FieldError[]; readonly now: Converted; readonly then: Converted }
+interface Run { readonly errors: FieldError[]; readonly now: Converted; readonly before: Converted }
 
 function validateAt(tree: RuleTree, value: Json, old: Json | undefined, path: string, past: Past, run: Run): void {
   if (value === null) return
@@ -183,7 +183,7 @@ function applyRules(tree: RuleTree, value: Json, old: Json | undefined, path: st
   const { errors } = run
   const self = toCel(value, schema, run.now)
   let oldSelf: unknown
-  const was = (): unknown => oldSelf ??= old === undefined ? undefined : toCel(old, schema, run.then, value)
+  const was = (): unknown => oldSelf ??= old === undefined ? undefined : toCel(old, schema, run.before, value)
   for (const rule of tree.rules) {
     const program = programOf(rule)
     const optional = rule.source.optionalOldSelf === true

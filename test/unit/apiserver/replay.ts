@@ -1,6 +1,6 @@
 // The smallest server that the core makes possible: one object in memory, no HTTP. It answers the recorded requests.
 
-import { apply, builtinSchema, ConflictError, jsonPatch, keepTimes, mergePatch, PatchError, strategicMergePatch, track, type Writer } from '../../../apiserver/merge/index.ts'
+import { apply, builtinSchema, ConflictError, jsonPatch, mergePatch, PatchError, strategicMergePatch, track, type Writer } from '../../../apiserver/merge/index.ts'
 import {
   applyDefaults, compileSchema, invalidMessage, metadataProblem, normalize, parseStrict, prepareCreate, prepareStatusUpdate, prepareUpdate, strictComplaints,
   validateCreate, validateStatusUpdate, validateUpdate, type FieldError, type Json, type JsonObject, type ResourceRules,
@@ -117,9 +117,8 @@ export class Server {
       const message = 'Invalid value: 0: must be specified for an update'
       throw new Refusal(422, 'Invalid', `widgets.vireo.test "probe" is invalid: metadata.resourceVersion: ${message}`, [{ reason: 'FieldValueInvalid', message, field: 'metadata.resourceVersion' }])
     }
-    const timed = keepTimes(live, wanted)
     const [prepare, validate] = step.status === true ? [prepareStatusUpdate, validateStatusUpdate] as const : [prepareUpdate, validateUpdate] as const
-    const prepared = prepare(this.#rules, timed, live)
+    const prepared = prepare(this.#rules, wanted, live)
     this.#refuse(prepared, validate(this.#rules, prepared, live))
     return { code: 200, body: this.#store(prepared) }
   }

@@ -4,7 +4,8 @@ import { number, quote } from '../../../apiserver/schema/gotext.ts'
 import { Address, Network } from '../../../apiserver/schema/cel/net.ts'
 import { escapeName } from '../../../apiserver/schema/cel/names.ts'
 import { Quantity } from '../../../apiserver/schema/cel/quantity.ts'
-import { applyDefaults, checkSchema, compileSchema, equal, metadataProblem, normalize, parseStrict, prepareCreate, prepareStatusUpdate, prepareUpdate, pruneUnknown, validateCreate, type Json, type JsonObject, type ResourceRules } from '../../../apiserver/schema/index.ts'
+import { finalizerWarnings, maxDepth, applyDefaults, checkSchema, compileSchema, equal, metadataProblem, normalize, parseStrict, prepareCreate, prepareStatusUpdate, prepareUpdate, pruneUnknown, validateCreate, type Json, type JsonObject, type ResourceRules } from '../../../apiserver/schema/index.ts'
+import { apply, jsonPatch, mergePatch, track } from '../../../apiserver/merge/index.ts'
 import { parseQuantity } from '../../../crds/quantity.ts'
 import { widgetSchema } from '../../support/apiserver/widget.ts'
 
@@ -45,9 +46,20 @@ describe('what a schema does not know', () => {
   })
 
   test('a deep object is judged as a shallow one', () => {
-    const deep = Array.from({ length: 500 }).reduce<Json>(inner => ({ x: inner }), 'end')
-    expect(normalize(schema, widget({ free: deep })).unknown).toEqual([])
+    const nested = (depth: number): string => `${'{"x":'.repeat(depth)}1${'}'.repeat(depth)}`
+    const deep = parseStrict(nested(maxDepth - 3)).value
+    const object = widget({ free: deep })
+    expect(normalize(schema, object).unknown).toEqual([])
+    expect(validateCreate(rules, prepareCreate(rules, normalize(schema, object).object))).toEqual([])
+    expect(equal(normalize(schema, object).object, structuredClone(normalize(schema, object).object))).toBe(true)
     expect(normalize(schema, widget(deep)).unknown).toEqual(['spec.x'])
+    const kind = { schema, statusSubresource: true }
+    const writer = { manager: 'm', apiVersion: 'vireo.test/v1', subresource: '', time: '2026-01-01T00:00:00Z' }
+    const live = apply(kind, undefined, object, writer, false)
+    expect(apply(kind, live, mergePatch(object, { spec: { free: { y: 1 } } }), writer, false)).toMatchObject({ spec: { free: { y: 1 } } })
+    expect(jsonPatch(track(kind, undefined, object, writer), [{ op: 'add', path: '/spec/free/z', value: deep }])).toMatchObject({ kind: 'Widget' })
+    expect(() => parseStrict(nested(maxDepth + 1))).toThrow('exceeded max depth')
+    expect(() => parseStrict(nested(100_000))).toThrow('exceeded max depth')
   })
 })
 
@@ -154,4 +166,11 @@ describe('addresses and quantities', () => {
       expect(Quantity.of(a).add(Quantity.of(b)).sub(Quantity.of(b)).compareTo(Quantity.of(a))).toBe(0n)
     }))
   })
+})
+
+test('new finalizers without a domain are warned of', () => {
+  const warnings = (finalizers: string[], old?: string[]): string[] => finalizerWarnings({ finalizers }, old && { finalizers: old })
+  expect(warnings(['vireo.dev/finalizer', 'orphan', 'foregroundDeletion'])).toEqual([])
+  expect(warnings(['mine', 'a.b'], ['a.b'])).toEqual(['metadata.finalizers: "mine": prefer a domain-qualified finalizer name to avoid accidental conflicts with other finalizer writers'])
+  expect(warnings(['a.b'])).toEqual(['metadata.finalizers: "a.b": prefer a domain-qualified finalizer name including a path (/) to avoid accidental conflicts with other finalizer writers'])
 })
