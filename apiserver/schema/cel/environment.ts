@@ -170,9 +170,13 @@ function addFormats(env: Environment): void {
 function build(): Environment {
   const env = new Environment({ enableOptionalTypes: true, homogeneousAggregateLiterals: false })
   for (const add of [addTexts, addLists, addQuantities, addNetworks, addUrls, addFormats]) add(env)
-  return env.registerVariable('self', 'dyn').registerVariable('oldSelf', 'dyn')
+  return env
 }
 
-let built: Environment | undefined
-/** One for all rules: they differ only in what self is. Made when the first rule is compiled. */
-export const environment = (): Environment => built ??= build()
+let language: Environment | undefined
+/** The language without variables; what knows their types adds them. Made when it is needed first. */
+export const languageOnly = (): Environment => (language ??= build()).clone()
+
+let evaluating: Environment | undefined
+/** One for all rules that are evaluated: what self is, its value tells. */
+export const environment = (): Environment => evaluating ??= languageOnly().registerVariable('self', 'dyn').registerVariable('oldSelf', 'dyn')

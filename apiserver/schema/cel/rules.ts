@@ -1,145 +1,43 @@
 // Compiles the rules of a schema, and holds objects against them (x-kubernetes-validations).
 
-import { EvaluationError, Optional, ParseError, type ASTNode, type ParseResult } from '@marcbachmann/cel-js'
+import { EvaluationError, Optional } from '@marcbachmann/cel-js'
 import { isObject } from '../equal.ts'
 import { child, duplicate, entry, forbidden, invalid, key, omitted, required, type Shown } from '../fielderror.ts'
 import { entryLike, mapKeys, pairAtEntry, pairAtField, unchanged, type Pair } from '../correlate.ts'
-import { environment, replacedMethods } from './environment.ts'
+import { CompileError, programOf, type Program } from './program.ts'
 import { asResource, toCel, type Converted } from './values.ts'
 import type { FieldError, Json, SchemaNode, ValidationRule } from '../types.ts'
-
-interface Rule {
-  readonly source: ValidationRule
-  /** Where it stands in the CustomResourceDefinition, as in `openAPIV3Schema.properties[spec].x-kubernetes-validations[0]`. */
-  readonly place: string
-}
-
-interface Program {
-  readonly run: ParseResult
-  readonly message: ParseResult | undefined
-  readonly usesOldSelf: boolean
-  /** Below the field that the rule stands at. */
-  readonly fieldPath: string
-}
 
 /** The rules at one place of a schema, and those below it; places without any have none. */
 export interface RuleTree {
   readonly schema: SchemaNode
   readonly isResource: boolean
-  readonly rules: readonly Rule[]
+  readonly rules: readonly ValidationRule[]
   readonly properties: ReadonlyMap<string, RuleTree>
   readonly others: RuleTree | undefined
   readonly items: RuleTree | undefined
   readonly allOf: readonly RuleTree[]
 }
 
-/** A rule that does not compile, with its place in the CustomResourceDefinition. */
-export class RuleCompileError extends Error {
-  readonly error: FieldError
-  constructor(error: FieldError, cause: unknown) {
-    super(`${error.field}: ${error.message}`, { cause })
-    this.error = error
-  }
-}
+/** Undefined where no rule stands at a schema or below. Rules are compiled when they are needed first. */
+export const rulesIn = (schema: SchemaNode): RuleTree | undefined => treeAt(schema, schema, true)
 
-/** Undefined where no rule stands at a schema or below. Rules are compiled when they are needed first. `place` leads to the schema. */
-export const rulesIn = (schema: SchemaNode, place: string): RuleTree | undefined => treeAt(schema, schema, place, true)
-
-/** Every rule that does not compile. */
-export function ruleErrors(tree: RuleTree | undefined): FieldError[] {
-  if (tree === undefined) return []
-  const own = tree.rules.flatMap(rule => {
-    try {
-      programOf(rule)
-      return []
-    } catch (error) {
-      if (error instanceof RuleCompileError) return [error.error]
-      throw error
-    }
-  })
-  return [...own, ...[...tree.properties.values(), ...tree.others ? [tree.others] : [], ...tree.items ? [tree.items] : [], ...tree.allOf].flatMap(ruleErrors)]
-}
-
-function treeAt(node: SchemaNode, spine: SchemaNode, place: string, isResource: boolean): RuleTree | undefined {
-  const rules = (node['x-kubernetes-validations'] ?? []).map((source, i): Rule => ({ source, place: `${place}.x-kubernetes-validations[${i}]` }))
+function treeAt(node: SchemaNode, spine: SchemaNode, isResource: boolean): RuleTree | undefined {
+  const rules = node['x-kubernetes-validations'] ?? []
   const properties = new Map<string, RuleTree>()
   for (const [name, inner] of Object.entries(node.properties ?? {})) {
-    const known = spine.properties?.[name]
-    const tree = known && treeAt(inner, known, `${place}.properties[${name}]`, known['x-kubernetes-embedded-resource'] === true)
+    const tree = below(inner, spine.properties?.[name])
     if (tree) properties.set(name, tree)
   }
-  const below = (inner: SchemaNode | boolean | undefined, known: SchemaNode | boolean | undefined, name: string): RuleTree | undefined =>
-    typeof inner === 'object' && typeof known === 'object' ? treeAt(inner, known, `${place}.${name}`, known['x-kubernetes-embedded-resource'] === true) : undefined
-  const others = below(node.additionalProperties, spine.additionalProperties, 'additionalProperties')
-  const items = below(node.items, spine.items, 'items')
-  const allOf = (node.allOf ?? []).flatMap((inner, i) => treeAt(inner, spine, `${place}.allOf[${i}]`, isResource) ?? [])
+  const others = below(node.additionalProperties, spine.additionalProperties)
+  const items = below(node.items, spine.items)
+  const allOf = (node.allOf ?? []).flatMap(inner => treeAt(inner, spine, isResource) ?? [])
   if (rules.length === 0 && properties.size === 0 && !others && !items && allOf.length === 0) return undefined
   return { schema: spine, isResource, rules, properties, others, items, allOf }
 }
 
-const programs = new WeakMap<ValidationRule, Program>()
-
-function programOf({ source, place }: Rule): Program {
-  let program = programs.get(source)
-  if (program === undefined) {
-    const run = compileText(source.rule, `${place}.rule`)
-    const message = source.messageExpression === undefined || source.messageExpression === '' ? undefined : compileText(source.messageExpression, `${place}.messageExpression`)
-    program = { run, message, usesOldSelf: names(run.ast, 'oldSelf'), fieldPath: fieldPathOf(source.fieldPath ?? '', `${place}.fieldPath`) }
-    programs.set(source, program)
-  }
-  return program
-}
-
-/** Compiled texts: the same rule stands at many fields. */
-const compiled = new Map<string, ParseResult>()
-const maxCompiled = 10_000
-
-function compileText(text: string, place: string): ParseResult {
-  const known = compiled.get(text)
-  if (known) return known
-  try {
-    const program = environment().parse(text)
-    useOurs(program.ast)
-    const checked = program.check()
-    if (!checked.valid) throw checked.error!
-    if (compiled.size >= maxCompiled) compiled.clear()
-    compiled.set(text, program)
-    return program
-  } catch (cause) {
-    if (!(cause instanceof Error)) throw cause
-    throw new RuleCompileError(invalid(place, text, `compilation failed: ERROR: ${cause instanceof ParseError ? 'Syntax error: ' : ''}${cause.message.split('\n')[0]}`), cause)
-  }
-}
-
-const isNode = (value: unknown): value is ASTNode => typeof value === 'object' && value !== null && 'op' in value && 'args' in value
-
-function visit(value: unknown, see: (node: ASTNode) => void): void {
-  if (Array.isArray(value)) for (const item of value) visit(item, see)
-  else if (isNode(value)) {
-    see(value)
-    visit(value.args, see)
-  }
-}
-
-/** Calls of some methods go to our own, before the library looks them up. */
-function useOurs(ast: ASTNode): void {
-  visit(ast, node => {
-    if (node.op === 'rcall') node.args[0] = replacedMethods.get(node.args[0]) ?? node.args[0]
-  })
-}
-
-function names(ast: ASTNode, variable: string): boolean {
-  let found = false
-  visit(ast, node => { found ||= node.op === 'id' && node.args === variable })
-  return found
-}
-
-/** `.spec.memory`, `['a.b']` → `spec.memory`, `a.b`. */
-function fieldPathOf(text: string, place: string): string {
-  const parts = [...text.matchAll(/[.]([^.[\]]+)|\['((?:[^'\\]|\\.)*)'\]/g)]
-  if (parts.map(([part]) => part).join('') !== text) throw new RuleCompileError(invalid(place, text, 'fieldPath must be a valid path'), undefined)
-  return parts.reduce((path, [, name, quoted]) => child(path, name ?? quoted!.replaceAll(/\\(.)/g, '$1')), '')
-}
+const below = (node: SchemaNode | boolean | undefined, spine: SchemaNode | boolean | undefined): RuleTree | undefined =>
+  typeof node === 'object' && typeof spine === 'object' ? treeAt(node, spine, spine['x-kubernetes-embedded-resource'] === true) : undefined
 
 /** What is known of a value's past: the pair of its own place, and of the nearest place above that has one. */
 interface Past { readonly own: Pair | undefined; readonly above: Pair | undefined }
@@ -164,19 +62,19 @@ function validateAt(tree: RuleTree, value: Json, old: Json | undefined, path: st
     const keys = mapKeys(tree.schema)
     for (const [i, item] of value.entries()) {
       const was = keys && Array.isArray(old) && isObject(item) ? entryLike(old, item, keys) : undefined
-      validateAt(tree.items, item, was, entry(path, i), below(past, pairAtEntry(past.own, i)), run)
+      validateAt(tree.items, item, was, entry(path, i), pastBelow(past, pairAtEntry(past.own, i)), run)
     }
   } else if (isObject(value)) {
     for (const [name, field] of Object.entries(value)) {
       const was = isObject(old) && Object.hasOwn(old, name) ? old[name] : undefined
       const known = tree.properties.get(name)
-      if (known) validateAt(known, field, was, child(path, name), below(past, pairAtField(past.own, name)), run)
-      else if (tree.others && !Object.hasOwn(tree.schema.properties ?? {}, name)) validateAt(tree.others, field, was, key(path, name), below(past, pairAtField(past.own, name)), run)
+      if (known) validateAt(known, field, was, child(path, name), pastBelow(past, pairAtField(past.own, name)), run)
+      else if (tree.others && !Object.hasOwn(tree.schema.properties ?? {}, name)) validateAt(tree.others, field, was, key(path, name), pastBelow(past, pairAtField(past.own, name)), run)
     }
   }
 }
 
-const below = (past: Past, pair: Pair | undefined): Past => past.own === undefined ? past : { own: pair, above: past.own }
+const pastBelow = (past: Past, pair: Pair | undefined): Past => past.own === undefined ? past : { own: pair, above: past.own }
 
 function applyRules(tree: RuleTree, value: Json, old: Json | undefined, path: string, past: Past, run: Run): void {
   const schema = tree.isResource ? asResource(tree.schema) : tree.schema
@@ -185,8 +83,15 @@ function applyRules(tree: RuleTree, value: Json, old: Json | undefined, path: st
   let oldSelf: unknown
   const was = (): unknown => oldSelf ??= old === undefined ? undefined : toCel(old, schema, run.before, value)
   for (const rule of tree.rules) {
-    const program = programOf(rule)
-    const optional = rule.source.optionalOldSelf === true
+    let program: Program
+    try {
+      program = programOf(rule)
+    } catch (error) {
+      if (!(error instanceof CompileError)) throw error
+      errors.push(invalid(path, schema.type ?? '', `rule compile error: ${error.message}`))
+      continue
+    }
+    const optional = rule.optionalOldSelf === true
     if (program.usesOldSelf && old === undefined && !optional) continue
     const variables: Record<string, unknown> = { self }
     if (program.usesOldSelf) variables.oldSelf = optional ? old === undefined ? Optional.none() : Optional.of(was()) : was()
@@ -194,15 +99,15 @@ function applyRules(tree: RuleTree, value: Json, old: Json | undefined, path: st
     try {
       held = program.run(variables)
     } catch (error) {
-      errors.push(invalid(path, schema.type ?? '', failure(error, rule.source)))
+      errors.push(invalid(path, schema.type ?? '', failure(error, rule)))
       continue
     }
     if (held === true) continue
     // What was wrong before the change and did not change is let through.
     if (!program.usesOldSelf && isUnchanged(past)) continue
     const shown = schema.type === 'object' || schema.type === 'array' ? omitted : value
-    const message = messageOf(program, rule.source, { self, ...old === undefined ? {} : { oldSelf: was() } })
-    errors.push(complaint(rule.source.reason, program.fieldPath === '' ? path : child(path, program.fieldPath), shown, message))
+    const message = messageOf(program, rule, { self, ...old === undefined ? {} : { oldSelf: was() } })
+    errors.push(complaint(rule.reason, program.fieldPath === '' ? path : child(path, program.fieldPath), shown, message))
   }
 }
 
