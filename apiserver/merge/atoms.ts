@@ -2,7 +2,7 @@
 //
 // Derived from a schema as Kubernetes derives it for server-side apply (kube-openapi schemaconv).
 
-import { isObject } from '../schema/equal.ts'
+import { isObject } from '../schema/json/equal.ts'
 import { keyElement, valueElement, type Element } from './fieldset.ts'
 import type { Json, SchemaNode } from '../schema/types.ts'
 

@@ -1,6 +1,6 @@
 // What stands against an apply: fields that others own with another value, in kube-apiserver's words.
 
-import { compare, quote } from '../schema/gotext.ts'
+import { compare, quote } from '../schema/json/gotext.ts'
 import { pathText, type Element } from './fieldset.ts'
 import type { Ownership } from './managed.ts'
 

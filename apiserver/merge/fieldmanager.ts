@@ -1,9 +1,9 @@
 // Keeps metadata.managedFields: at an apply, which merges, and at every other write.
 
 import { fillDefaults } from '../schema/defaults.ts'
-import { equal, isObject } from '../schema/equal.ts'
-import { compare, json, bytes } from '../schema/gotext.ts'
-import { annotationsLimit } from '../schema/metavalidate.ts'
+import { equal, isObject } from '../schema/json/equal.ts'
+import { compare, json, bytes } from '../schema/json/gotext.ts'
+import { annotationsLimit } from '../schema/meta/validate.ts'
 import { atomOf } from './atoms.ts'
 import { ConflictError } from './conflicts.ts'
 import { PatchError } from './errors.ts'

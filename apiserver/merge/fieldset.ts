@@ -3,9 +3,9 @@
 // The wire form is FieldsV1: `{"f:spec":{"f:disks":{"k:{\"name\":\"a\"}":{".":{},"f:name":{}}}}}`. A path element is kept as it
 // is written there; "." says that the element itself is in the set, and a leaf needs none.
 
-import { compare as compareTexts, number, quote } from '../schema/gotext.ts'
-import { isObject } from '../schema/equal.ts'
-import { set } from '../schema/walk.ts'
+import { compare as compareTexts, number, quote } from '../schema/json/gotext.ts'
+import { isObject } from '../schema/json/equal.ts'
+import { set } from '../schema/json/walk.ts'
 import type { Json, JsonObject } from '../schema/types.ts'
 
 /** `f:NAME`, `k:{"KEY":VALUE}`, `v:VALUE` or `i:INDEX`. */

@@ -1,7 +1,7 @@
 // JSON patch (RFC 6902), with the leniency that kube-apiserver has.
 
 import { applyPatch, Pointer, type Operation } from 'rfc6902'
-import { isObject } from '../schema/equal.ts'
+import { isObject } from '../schema/json/equal.ts'
 import { doesNotApply, PatchError } from './errors.ts'
 import type { Json, JsonObject } from '../schema/types.ts'
 

@@ -1,7 +1,7 @@
 // Reads and writes metadata.managedFields: who owns which fields, since when.
 
-import { isObject } from '../schema/equal.ts'
-import { compare, quote } from '../schema/gotext.ts'
+import { isObject } from '../schema/json/equal.ts'
+import { compare, quote } from '../schema/json/gotext.ts'
 import { FieldSet } from './fieldset.ts'
 import type { Json, JsonObject } from '../schema/types.ts'
 

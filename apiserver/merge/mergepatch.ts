@@ -1,7 +1,7 @@
 // JSON merge patch (RFC 7386).
 
-import { isObject } from '../schema/equal.ts'
-import { set } from '../schema/walk.ts'
+import { isObject } from '../schema/json/equal.ts'
+import { set } from '../schema/json/walk.ts'
 import { PatchError } from './errors.ts'
 import type { Json, JsonObject } from '../schema/types.ts'
 

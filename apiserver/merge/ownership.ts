@@ -5,7 +5,7 @@ import { ConflictError, type Conflict } from './conflicts.ts'
 import { FieldSet, fieldElement } from './fieldset.ts'
 import { identityOf, type Managed, type Ownership } from './managed.ts'
 import { compareValues, fieldsOf, mergeValues, removeFields, withNamedFields, type Comparison } from './structured.ts'
-import { equal } from '../schema/equal.ts'
+import { equal } from '../schema/json/equal.ts'
 import type { CompiledSchema, JsonObject } from '../schema/types.ts'
 
 /** Who makes a write. */

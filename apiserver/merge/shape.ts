@@ -1,7 +1,7 @@
 // Checks that a value can be merged: every field declared, every type as declared, every list entry with its own keys.
 
-import { isObject } from '../schema/equal.ts'
-import { json } from '../schema/gotext.ts'
+import { isObject } from '../schema/json/equal.ts'
+import { json } from '../schema/json/gotext.ts'
 import { deduce, elementOf, EntryError, fieldAtom, kindOf, type Atom, type ListAtom } from './atoms.ts'
 import { elementText } from './fieldset.ts'
 import type { Json } from '../schema/types.ts'

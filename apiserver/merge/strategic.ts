@@ -1,8 +1,8 @@
 // Strategic merge patch, which kubectl and client-go send for built-in kinds: lists are merged where the schema says so.
 
-import { equal, isObject } from '../schema/equal.ts'
-import { compare } from '../schema/gotext.ts'
-import { fieldSchema, set } from '../schema/walk.ts'
+import { equal, isObject } from '../schema/json/equal.ts'
+import { compare } from '../schema/json/gotext.ts'
+import { fieldSchema, set } from '../schema/json/walk.ts'
 import { doesNotApply, PatchError } from './errors.ts'
 import type { CompiledSchema, Json, JsonObject, SchemaNode } from '../schema/types.ts'
 

@@ -2,8 +2,8 @@
 //
 // Values are well-formed by their atoms (shape.ts), except that a stored list may hold one key twice.
 
-import { equal, isObject } from '../schema/equal.ts'
-import { set } from '../schema/walk.ts'
+import { equal, isObject } from '../schema/json/equal.ts'
+import { set } from '../schema/json/walk.ts'
 import { deduce, elementOf, fieldAtom, kindOf, type Atom, type ListAtom, type MapAtom } from './atoms.ts'
 import { fieldElement, FieldSet, FieldSetBuilder, type Element } from './fieldset.ts'
 import type { Json, JsonObject } from '../schema/types.ts'

@@ -1,7 +1,7 @@
 // Makes a schema ready: describes metadata, and finds the rules.
 
 import { rulesIn, type RuleTree } from './cel/rules.ts'
-import { objectMeta } from './metaschema.ts'
+import { objectMeta } from './meta/schema.ts'
 import type { CompiledSchema, SchemaNode } from './types.ts'
 
 const text: SchemaNode = { type: 'string' }

@@ -1,7 +1,7 @@
 // Finds what a value was before a change, so that what was wrong already may stay as it is.
 
-import { equal, isObject } from './equal.ts'
-import { fieldSchema } from './walk.ts'
+import { equal, isObject } from './json/equal.ts'
+import { fieldSchema } from './json/walk.ts'
 import type { Json, JsonObject, SchemaNode } from './types.ts'
 
 /** A value and what it was; `old` absent is not the same as unknown: where nothing corresponds there is no pair. */

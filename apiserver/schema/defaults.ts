@@ -1,7 +1,7 @@
 // Fills in what a schema gives by default.
 
-import { isObject } from './equal.ts'
-import { mapEntries, set } from './walk.ts'
+import { isObject } from './json/equal.ts'
+import { mapEntries, set } from './json/walk.ts'
 import type { Json, JsonObject, SchemaNode } from './types.ts'
 
 /** What of a schema has defaults: most branches have none and need no walk. */

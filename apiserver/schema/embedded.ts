@@ -1,11 +1,11 @@
 // Checks objects that stand inside objects (x-kubernetes-embedded-resource): their type and their metadata.
 
-import { isObject } from './equal.ts'
+import { isObject } from './json/equal.ts'
 import { child, entry, invalid, key, required } from './fielderror.ts'
-import { validateMeta } from './metavalidate.ts'
-import { metadataProblem } from './objectmeta.ts'
-import { dns1035Label, pathSegment } from './names.ts'
-import { fieldSchema } from './walk.ts'
+import { validateMeta } from './meta/validate.ts'
+import { metadataProblem } from './meta/read.ts'
+import { dns1035Label, pathSegment } from './meta/names.ts'
+import { fieldSchema } from './json/walk.ts'
 import type { FieldError, Json, JsonObject, SchemaNode } from './types.ts'
 
 export function validateEmbedded(schema: SchemaNode | undefined, value: Json, path: string): FieldError[] {

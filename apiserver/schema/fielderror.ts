@@ -1,6 +1,6 @@
 // Makes the complaints about fields, in the words that clients know from kube-apiserver (k8s.io/apimachinery field.Error).
 
-import { json, number, quote } from './gotext.ts'
+import { json, number, quote } from './json/gotext.ts'
 import type { CauseReason, FieldError, Json } from './types.ts'
 
 /** A value that a message does not show. */

@@ -1,7 +1,7 @@
 // The formats that a string can have in a CustomResourceDefinition; others are ignored (apiextensions-apiserver, kube-openapi strfmt).
 
 import { isIP, isIPv4, isIPv6 } from 'node:net'
-import { dnsLabel, dnsSubdomain } from './names.ts'
+import { dnsLabel, dnsSubdomain } from './meta/names.ts'
 
 const byPattern = (pattern: RegExp) => (text: string): boolean => pattern.test(text)
 const uuid = (version: string, variant: string) => byPattern(new RegExp(`^[0-9a-f]{8}-?[0-9a-f]{4}-?${version}[0-9a-f]{3}-?${variant}[0-9a-f]{3}-?[0-9a-f]{12}$`, 'i'))

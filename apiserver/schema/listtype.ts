@@ -1,8 +1,8 @@
 // Checks that lists which are sets hold no value twice, and lists which are maps no key.
 
-import { isObject } from './equal.ts'
+import { isObject } from './json/equal.ts'
 import { child, duplicate, entry, invalid, key } from './fielderror.ts'
-import { json } from './gotext.ts'
+import { json } from './json/gotext.ts'
 import { mapKeys } from './correlate.ts'
 import type { FieldError, Json, SchemaNode } from './types.ts'
 

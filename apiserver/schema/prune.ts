@@ -1,10 +1,10 @@
 // Removes what a schema does not know, and nulls that stand for nothing.
 
 import { child, entry } from './fielderror.ts'
-import { compare } from './gotext.ts'
-import { isObject } from './equal.ts'
-import { unknownMeta } from './objectmeta.ts'
-import { fieldSchema, gone, mapEntries, mapFields } from './walk.ts'
+import { compare } from './json/gotext.ts'
+import { isObject } from './json/equal.ts'
+import { unknownMeta } from './meta/read.ts'
+import { fieldSchema, gone, mapEntries, mapFields } from './json/walk.ts'
 import type { Json, JsonObject, SchemaNode } from './types.ts'
 
 const metaFields = new Set(['apiVersion', 'kind', 'metadata'])

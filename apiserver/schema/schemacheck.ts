@@ -1,10 +1,10 @@
 // Checks the schema of a definition before it is served: whether it is structural, and its rules compile (apiextensions.k8s.io/v1).
 
 import { ruleErrors } from './cel/typecheck.ts'
-import { isObject } from './equal.ts'
+import { isObject } from './json/equal.ts'
 import { child, entry, forbidden, invalid, key, notSupported, required } from './fielderror.ts'
 import { regex } from './regex.ts'
-import { fieldSchema } from './walk.ts'
+import { fieldSchema } from './json/walk.ts'
 import { validateValue } from './values.ts'
 import type { FieldError, Json, SchemaNode } from './types.ts'
 

@@ -2,10 +2,10 @@
 //
 // Order and words are those of kube-openapi's validator, which clients see in the causes of an Invalid status.
 
-import { isObject, equal } from './equal.ts'
+import { isObject, equal } from './json/equal.ts'
 import { child, invalid, notSupported, required, tooLong, tooMany, typeInvalid } from './fielderror.ts'
 import { hasFormat, knowsFormat } from './formats.ts'
-import { number, quote, runes } from './gotext.ts'
+import { number, quote, runes } from './json/gotext.ts'
 import { pairAtEntry, pairAtField, unchanged, type Pair } from './correlate.ts'
 import { matches } from './regex.ts'
 import type { FieldError, Json, JsonObject, SchemaNode } from './types.ts'

@@ -2,8 +2,8 @@
 
 import { Environment, Optional } from '@marcbachmann/cel-js'
 import { hasFormat } from '../formats.ts'
-import { quote } from '../gotext.ts'
-import { dns1035Label, dnsLabel, dnsSubdomain, labelValue, qualifiedName } from '../names.ts'
+import { quote } from '../json/gotext.ts'
+import { dns1035Label, dnsLabel, dnsSubdomain, labelValue, qualifiedName } from '../meta/names.ts'
 import { findAll, matches } from '../regex.ts'
 import { indexOf, isSorted, lastIndexOf, max, min, RuleError, sameValue, setContains, setEquivalent, setIntersects, sum } from './lists.ts'
 import { Address, Network } from './net.ts'

@@ -1,7 +1,7 @@
 // Compiles the rules of a schema, and holds objects against them (x-kubernetes-validations).
 
 import { EvaluationError, Optional } from '@marcbachmann/cel-js'
-import { isObject } from '../equal.ts'
+import { isObject } from '../json/equal.ts'
 import { child, duplicate, entry, forbidden, invalid, key, omitted, required, type Shown } from '../fielderror.ts'
 import { entryLike, mapKeys, pairAtEntry, pairAtField, unchanged, type Pair } from '../correlate.ts'
 import { CompileError, programOf, type Program } from './program.ts'

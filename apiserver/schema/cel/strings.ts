@@ -1,6 +1,6 @@
 // Texts in rules: what the language's own library lacks of cel-go's string extensions.
 
-import { number } from '../gotext.ts'
+import { number } from '../json/gotext.ts'
 import { RuleError } from './lists.ts'
 import { durationText, nanosOf, type Duration } from './time.ts'
 

@@ -1,7 +1,7 @@
 // Turns JSON into the values that rules see: typed by the schema, with only the fields that it names.
 
-import { equal, isObject } from '../equal.ts'
-import { json } from '../gotext.ts'
+import { equal, isObject } from '../json/equal.ts'
+import { json } from '../json/gotext.ts'
 import { escapeName } from './names.ts'
 import { celDuration } from './time.ts'
 import type { Json, JsonObject, SchemaNode } from '../types.ts'

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { number, quote } from '../../../apiserver/schema/gotext.ts'
+import { number, quote } from '../../../apiserver/schema/json/gotext.ts'
 import { Address, Network } from '../../../apiserver/schema/cel/net.ts'
 import { escapeName } from '../../../apiserver/schema/cel/names.ts'
 import { Quantity } from '../../../apiserver/schema/cel/quantity.ts'

@@ -1,8 +1,8 @@
 // Reads JSON and notices keys that stand twice, which JSON.parse passes over.
 
-import { child, entry } from './fielderror.ts'
+import { child, entry } from '../fielderror.ts'
 import { set } from './walk.ts'
-import type { Json, JsonObject } from './types.ts'
+import type { Json, JsonObject } from '../types.ts'
 
 /** Objects and lists in each other that are still read: what walks a value goes as deep as it is nested. */
 export const maxDepth = 1000

@@ -1,6 +1,6 @@
 // Compares JSON values.
 
-import type { Json, JsonObject } from './types.ts'
+import type { Json, JsonObject } from '../types.ts'
 
 export const isObject = (value: unknown): value is JsonObject => typeof value === 'object' && value !== null && !Array.isArray(value)
 

@@ -1,6 +1,6 @@
 // What names, label keys and label values may look like, in kube-apiserver's words (RFC 1123, Kubernetes' label syntax).
 
-import { bytes } from './gotext.ts'
+import { bytes } from '../json/gotext.ts'
 
 const label = '[a-z0-9]([-a-z0-9]*[a-z0-9])?'
 const subdomain = `${label}(\\.${label})*`

@@ -1,6 +1,6 @@
 // The schema of metadata: every kind has it, and no CustomResourceDefinition describes it.
 
-import type { SchemaNode } from './types.ts'
+import type { SchemaNode } from '../types.ts'
 
 const text: SchemaNode = { type: 'string' }
 const integer: SchemaNode = { type: 'integer', format: 'int64' }

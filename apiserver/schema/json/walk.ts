@@ -1,6 +1,6 @@
 // Finds the schema of a field, and rebuilds values with as much shared as stays equal.
 
-import type { Json, JsonObject, SchemaNode } from './types.ts'
+import type { Json, JsonObject, SchemaNode } from '../types.ts'
 
 /** The schema of an object's field: its own, or the one of all other fields. */
 export function fieldSchema(schema: SchemaNode | undefined, name: string): SchemaNode | undefined {

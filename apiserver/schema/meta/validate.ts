@@ -1,10 +1,10 @@
 // Checks metadata: names, labels, annotations, owners, finalizers, and what of it may change.
 
-import { isObject, equal } from './equal.ts'
-import { child, entry, forbidden, invalid, notSupported, required, tooLong } from './fielderror.ts'
-import { bytes, compare, quote } from './gotext.ts'
+import { isObject, equal } from '../json/equal.ts'
+import { child, entry, forbidden, invalid, notSupported, required, tooLong } from '../fielderror.ts'
+import { bytes, compare, quote } from '../json/gotext.ts'
 import { dnsLabel, labelValue, qualifiedName, type NameRule } from './names.ts'
-import type { FieldError, Json, JsonObject } from './types.ts'
+import type { FieldError, Json, JsonObject } from '../types.ts'
 
 export const annotationsLimit = 256 * 1024
 

@@ -1,6 +1,6 @@
 // Writes values into messages as kube-apiserver's Go does: %q, %v and encoding/json.
 
-import type { Json } from './types.ts'
+import type { Json } from '../types.ts'
 
 const short: Record<string, string> = { '\x07': '\\a', '\b': '\\b', '\f': '\\f', '\n': '\\n', '\r': '\\r', '\t': '\\t', '\v': '\\v', '\\': '\\\\', '"': '\\"' }
 const hex = (code: number, digits: number): string => code.toString(16).padStart(digits, '0')

@@ -1,11 +1,11 @@
 // Reads metadata as the API server's own type does: unknown fields and empty values fall away, wrong types are named.
 
-import { child, entry } from './fielderror.ts'
-import { isObject } from './equal.ts'
-import { objectMeta } from './metaschema.ts'
-import { compare } from './gotext.ts'
-import { gone, mapFields } from './walk.ts'
-import type { Json, JsonObject, SchemaNode } from './types.ts'
+import { child, entry } from '../fielderror.ts'
+import { isObject } from '../json/equal.ts'
+import { objectMeta } from './schema.ts'
+import { compare } from '../json/gotext.ts'
+import { gone, mapFields } from '../json/walk.ts'
+import type { Json, JsonObject, SchemaNode } from '../types.ts'
 
 /** Metadata without fields that it does not have, nulls and empty values; undefined stays undefined. */
 export function unknownMeta(metadata: Json | undefined, path: string): { metadata: Json | undefined; unknown: string[] } {
