@@ -105,7 +105,7 @@ async function bareLoop(servers: Servers, count: number, template: { xml: string
   const start = performance.now()
   await forEachLimit(names, 16, async name => {
     await servers.client.mergePatch(virtualDomains, 'default', name, { metadata: { finalizers: [finalizer] } })
-    await connection.domainLookupByUUID(uuidV5(installation, name)).catch((error: unknown) => { if (!isAbsent(error)) throw error })
+    await connection.domainLookupByUUID(uuidV5(installation, name)).catch((error: unknown) => { if (!isAbsent(error, 'domain')) throw error })
     const dom = await connection.domainDefineXMLFlags(documents.get(name)!, 0)
     await connection.domainCreateWithFlags(dom, 0)
     await servers.client.applyPatch(virtualDomains, 'default', name, { apiVersion, kind: 'VirtualDomain', metadata: { name, namespace: 'default' }, status: template.status }, { subresource: 'status', fieldManager: 'vireo-status', force: true })

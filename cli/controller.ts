@@ -2,7 +2,6 @@
 
 import { hostname } from 'node:os'
 import { randomUUID } from 'node:crypto'
-import { collectDefaultMetrics } from 'prom-client'
 import { Client } from '../controller/client.ts'
 import { systemClock } from '../clock/clock.ts'
 import { kubeConfigLoader } from '../controller/credentials.ts'
@@ -32,8 +31,7 @@ export interface ControllerFlags {
 export async function runController(flags: ControllerFlags, signal: AbortSignal): Promise<void> {
   const log = createLog({ level: flags.logLevel })
   const metrics = new Metrics()
-  // By itself the delay of the event loop would be measured a hundred times a second, which is most of what an idle controller does.
-  collectDefaultMetrics({ register: metrics.registry, eventLoopMonitoringPrecision: 500 })
+  metrics.collectProcess()
   const transport = new Transport({ kubeConfig: kubeConfigLoader({ file: flags.kubeconfig, context: flags.context }), metrics: metrics.requests })
   const client = new Client({ transport })
   const cluster = (await client.get(namespaces, undefined, 'kube-system', { signal })).metadata.uid

@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { access, copyFile, mkdir, readdir, writeFile } from 'node:fs/promises'
-import { join, relative } from 'node:path'
+import { join, relative, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type ControlPlane, startControlPlane } from '../scripts/devcluster/controlplane.ts'
 import { socketPaths } from '../drivers/registry.ts'
@@ -18,7 +18,7 @@ const say = (line = ''): void => { process.stdout.write(`${line}\n`) }
 
 export async function runDev(flags: DevFlags): Promise<void> {
   const signal = stopSignal()
-  const dir = join(checkout, flags.data)
+  const dir = resolve(checkout, flags.data)
   await mkdir(dir, { recursive: true })
   say('Starting the development control plane (etcd, kube-apiserver, kube-controller-manager) …')
   const plane = await startControlPlane({ dir: join(dir, 'controlplane'), say })

@@ -38,6 +38,16 @@ export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<v
   })
 }
 
+/** What `promise` comes to, or the signal's reason as soon as it aborts: for work that does not heed the signal itself. */
+export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const abort = (): void => { reject(signal.reason) }
+    if (signal.aborted) abort()
+    else signal.addEventListener('abort', abort, { once: true })
+    promise.then(resolve, reject).finally(() => { signal.removeEventListener('abort', abort) })
+  })
+}
+
 export interface Deadline extends Disposable {
   readonly signal: AbortSignal
   /** Starts the time over: for a stream that must never be silent for longer than `ms`. */

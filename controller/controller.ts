@@ -30,6 +30,8 @@ export async function runWorkers({ queue, reconcile, concurrency, clock, log, si
       if (!taken) return
       metrics?.active(++active)
       const started = clock.now()
+      // What was due for the key is this very look: its outcome says when the next one is.
+      queue.cancelAfter(taken.key)
       let outcome: Result = { type: 'done' }
       try {
         outcome = await attempt(taken.key)

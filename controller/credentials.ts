@@ -11,12 +11,15 @@ export interface Credentials {
   generation: number
   server: URL
   headers: Record<string, string>
-  dispatcher: Dispatcher
+  /** Requests share a limited number of sockets and queue for them. */
+  requests: Dispatcher
+  /** A watch holds its socket for minutes: among the requests' sockets, watches would leave none for them. */
+  watches: Dispatcher
 }
 
 /** client-go's interval for bound service account tokens and certificate files. */
 const rereadAfter = 60_000
-/** More sockets than watches and workers ever need; undici queues what goes beyond. */
+/** More sockets than workers ever need; undici queues what goes beyond. */
 const maxSockets = 128
 
 /**
@@ -57,7 +60,7 @@ export class CredentialSource {
   }
 
   async close(): Promise<void> {
-    await this.#current?.dispatcher.destroy()
+    await Promise.all([this.#current?.requests.destroy(), this.#current?.watches.destroy()])
   }
 
   #read(forced: boolean): Promise<Credentials> {
@@ -72,14 +75,16 @@ export class CredentialSource {
     const proxy = this.#config.getCurrentCluster()?.proxyUrl
     const fingerprint = JSON.stringify([this.server.href, proxy, tls])
     const previous = this.#current
-    const dispatcher = previous && fingerprint === this.#fingerprint ? previous.dispatcher : dispatcherFor(tls, proxy)
-    if (previous && previous.dispatcher !== dispatcher) {
-      // Requests and watches in flight finish on their own sockets; the old agent closes after the last of them.
-      previous.dispatcher.close().catch(() => undefined)
+    const kept = previous !== undefined && fingerprint === this.#fingerprint
+    const requests = kept ? previous.requests : dispatcherFor(tls, proxy, maxSockets)
+    const watches = kept ? previous.watches : dispatcherFor(tls, proxy, null)
+    if (previous && !kept) {
+      // Requests and watches in flight finish on their own sockets; the old agents close after the last of them.
+      for (const old of [previous.requests, previous.watches]) old.close().catch(() => undefined)
     }
     this.#fingerprint = fingerprint
     this.#readAt = this.#clock.now()
-    this.#current = { generation: (previous?.generation ?? 0) + 1, server: this.server, headers, dispatcher }
+    this.#current = { generation: (previous?.generation ?? 0) + 1, server: this.server, headers, requests, watches }
     return this.#current
   }
 }
@@ -122,9 +127,10 @@ function plainHttpAllowed(config: KubeConfig): KubeConfig {
 
 const dropUndefined = (tls: Material): Material => Object.fromEntries(Object.entries(tls).filter(([, value]) => value !== undefined))
 
-function dispatcherFor(tls: Material, proxyUrl: string | undefined): Dispatcher {
+/** `connections`: sockets at most, null for as many as there are requests. */
+function dispatcherFor(tls: Material, proxyUrl: string | undefined, connections: number | null): Dispatcher {
   // HTTP/1.1, one socket per watch: under HTTP/2 one lost packet, or one dead connection, stalls every watch at once.
-  const options = { allowH2: false, connections: maxSockets, keepAliveTimeout: 30_000 }
+  const options = { allowH2: false, connections, keepAliveTimeout: 30_000 }
   // 30 s as client-go's, below the idle timeouts of cloud load balancers.
   const connect = { ...tls, keepAlive: true, keepAliveInitialDelay: 30_000 }
   if (proxyUrl === undefined) return new Agent({ ...options, connect })

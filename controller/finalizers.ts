@@ -49,6 +49,15 @@ export const removeFinalizer = <T extends KubeObject>(client: Client, resource: 
 export const patchAnnotations = <T extends KubeObject>(client: Client, resource: Resource, object: T, annotations: Record<string, string | null>, options?: MetadataPatchOptions): Promise<T | undefined> =>
   patchMetadata(client, resource, object, { annotations }, options)
 
+/** Names of the field managers that wrote an annotation, as the API server recorded them (metadata.managedFields). */
+export const writersOfAnnotation = ({ metadata }: KubeObject, annotation: string): string[] =>
+  ((metadata.managedFields ?? []) as ManagedFields[])
+    .filter(({ fieldsV1 }) => fieldsV1?.['f:metadata']?.['f:annotations']?.[`f:${annotation}`] !== undefined)
+    .map(({ manager }) => manager ?? 'unknown')
+
+/** As far as it is read here; the keys of `fieldsV1` are `f:NAME`. */
+interface ManagedFields { manager?: string; fieldsV1?: { 'f:metadata'?: { 'f:annotations'?: Record<string, unknown> } } }
+
 export const hasFinalizer = (object: KubeObject, finalizer: string): boolean => object.metadata.finalizers?.includes(finalizer) ?? false
 
 /** The merge patch that makes the change, or undefined when there is nothing to change. */

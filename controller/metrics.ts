@@ -1,6 +1,6 @@
 // The metrics of the process, under the names controller-runtime's users already graph; every series starts at 0.
 
-import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
 
 export interface RequestMetrics { finished(code: string, method: string, host: string): void }
 
@@ -43,6 +43,12 @@ export class Metrics {
 
   readonly requests: RequestMetrics = {
     finished: (code, method, host) => this.#requests.inc({ code, method, host }),
+  }
+
+  /** The series of the process itself: memory, CPU, event loop, garbage collection. */
+  collectProcess(): void {
+    // By itself the delay of the event loop would be measured a hundred times a second, which is most of what an idle controller does.
+    collectDefaultMetrics({ register: this.registry, eventLoopMonitoringPrecision: 500 })
   }
 
   /** The series of one work queue. */

@@ -2,7 +2,7 @@
 
 import type { KubeConfig } from '@kubernetes/client-node'
 import { request as send, type Dispatcher } from 'undici'
-import { deadline, systemClock, type Clock } from '../clock/clock.ts'
+import { deadline, systemClock, unlessAborted, type Clock } from '../clock/clock.ts'
 import { CredentialSource, type Credentials } from './credentials.ts'
 import { ApiError, apiErrorFrom, ApiUnreachable, RequestTimeout, WatchBroken } from './errors.ts'
 import type { RequestMetrics } from './metrics.ts'
@@ -67,7 +67,7 @@ export class Transport {
   async request(request: ApiRequest): Promise<unknown> {
     const { method, path, timeout = this.#timeout } = request
     using limit = deadline(this.#clock, timeout, () => new RequestTimeout(`the API server did not answer ${method} ${path} within ${timeout / 1000} s`), request.signal)
-    const response = await this.#send(request, limit.signal)
+    const response = await this.#send('requests', request, limit.signal)
     const text = await this.#reading(response.body.text(), method, path, limit.signal)
     try {
       return JSON.parse(text)
@@ -85,7 +85,7 @@ export class Transport {
     const idle = (): number => typeof request.idleTimeout === 'number' ? request.idleTimeout : request.idleTimeout()
     const silence = (): Error => new WatchBroken(`the watch of ${path} was silent for too long: the connection is taken for dead`)
     using limit = deadline(this.#clock, this.#timeout, () => new RequestTimeout(`the API server did not answer the watch of ${path} within ${this.#timeout / 1000} s`), request.signal)
-    const response = await this.#send({ method: 'GET', path, query: request.query }, limit.signal)
+    const response = await this.#send('watches', { method: 'GET', path, query: request.query }, limit.signal)
     limit.signal.throwIfAborted()
     using quiet = deadline(this.#clock, idle(), silence, request.signal)
     limit[Symbol.dispose]()
@@ -114,28 +114,29 @@ export class Transport {
     await this.#credentials.close()
   }
 
-  async #send(request: ApiRequest, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
-    const credentials = await this.#credentials.get()
+  async #send(by: 'requests' | 'watches', request: ApiRequest, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
+    const credentials = await unlessAborted(this.#credentials.get(), signal)
     try {
-      return await this.#sendWith(credentials, request, signal)
+      return await this.#sendWith(credentials, by, request, signal)
     } catch (error) {
       // The token expired or the certificates were replaced since we read them: once more with fresh ones, if there are any.
       const refused = error instanceof ApiError ? error.status === 401 : error instanceof ApiUnreachable && isStale(error.cause)
       if (!refused || signal.aborted) throw error
-      return this.#sendWith(await this.#credentials.renew(credentials), request, signal)
+      return this.#sendWith(await unlessAborted(this.#credentials.renew(credentials), signal), by, request, signal)
     }
   }
 
-  async #sendWith(credentials: Credentials, request: ApiRequest, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
+  async #sendWith(credentials: Credentials, by: 'requests' | 'watches', request: ApiRequest, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
     const { method, path, query = {}, body, contentType = 'application/json' } = request
-    const { server, headers, dispatcher } = credentials
+    const { server, headers, [by]: dispatcher } = credentials
     const url = new URL(server.pathname.replace(/\/$/, '') + path, server)
     for (const [name, value] of Object.entries(query)) if (value !== undefined && value !== '') url.searchParams.set(name, String(value))
     this.#onRequest?.({ method, path, query, ...(body === undefined ? {} : { contentType, body }) })
     const count = (code: string): void => this.#metrics?.finished(code, method, server.host)
     let response: Dispatcher.ResponseData
     try {
-      response = await send(url, {
+      // A request that still waits for a socket is not ended by its signal.
+      response = await unlessAborted(send(url, {
         method,
         dispatcher,
         signal,
@@ -143,7 +144,7 @@ export class Transport {
         bodyTimeout: 0,
         headers: { accept: 'application/json', 'user-agent': this.#userAgent, ...headers, ...(body === undefined ? {} : { 'content-type': contentType }) },
         body: body === undefined ? null : JSON.stringify(body),
-      })
+      }), signal)
     } catch (cause) {
       count('<error>')
       throw failure(cause, method, path, signal)

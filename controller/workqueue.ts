@@ -107,6 +107,12 @@ export class WorkQueue {
     this.#handOut()
   }
 
+  /** Nothing is due for the key later any more: whatever looked at it knows when it is to be looked at again. */
+  cancelAfter(key: string): void {
+    this.#timers.get(key)?.timer.cancel()
+    this.#timers.delete(key)
+  }
+
   /** Adds the key in `ms`. A key has one such time: the earlier of two. */
   addAfter(key: string, ms: number, { priority = 'normal' }: { priority?: Priority } = {}): void {
     if (this.#isShutDown) return

@@ -33,13 +33,14 @@ export const verbAnnotations = {
 } as const
 export type Verb = keyof typeof verbAnnotations
 
-/** Labels on what vireo itself makes in the API. */
-export const labels = { managedBy: 'app.kubernetes.io/managed-by', domain: 'vireo.dev/domain' } as const
-
 /** Namespace of `<vireo:owner>` and `<vireo:applied>` in the `<metadata>` of domains and networks. */
 export const xmlNamespace = 'https://vireo.dev/xmlns/1'
 export const xmlPrefix = 'vireo'
 
+/** What vireo gives a user alias: entries of the spec's lists, devices of the overlay, and those that it adds by itself. */
+const aliasKinds = ['disk', 'interface', 'graphics', 'serial', 'seed', 'xml', 'channel', 'rng', 'controller'] as const
+export type AliasKind = (typeof aliasKinds)[number]
 /** User alias of a device on the host, from the entry's list and name: `ua-disk-root`. */
-export type AliasKind = 'disk' | 'interface' | 'graphics' | 'serial'
 export const alias = (kind: AliasKind, name: string): string => `ua-${kind}-${name}`
+/** False for the user aliases of other tools: `ua-` is libvirt's prefix, and everybody's. */
+export const isOurAlias = (label: string): boolean => aliasKinds.some(kind => label.startsWith(alias(kind, '')))

@@ -6,22 +6,42 @@ export const ErrorNumber = {
   XML_ERROR: 27, XML_DETAIL: 35, SYSTEM_ERROR: 38, RPC: 39, AUTH_FAILED: 45, NO_DOMAIN: 42, NO_NETWORK: 43,
   NO_STORAGE_POOL: 49, NO_STORAGE_VOL: 50, OPERATION_INVALID: 55, NO_SECRET: 66, CONFIG_UNSUPPORTED: 67,
   OPERATION_TIMEOUT: 68, NO_DOMAIN_SNAPSHOT: 72, NO_DOMAIN_METADATA: 80, OPERATION_UNSUPPORTED: 84,
-  AUTH_UNAVAILABLE: 79, AGENT_UNRESPONSIVE: 86, RESOURCE_BUSY: 87, ACCESS_DENIED: 88, STORAGE_VOL_EXIST: 90, DEVICE_MISSING: 99,
+  AGENT_UNRESPONSIVE: 86, RESOURCE_BUSY: 87, ACCESS_DENIED: 88, STORAGE_VOL_EXIST: 90, AUTH_UNAVAILABLE: 94, DEVICE_MISSING: 99,
+  NO_NODE_DEVICE: 53, NO_INTERFACE: 57, NO_NWFILTER: 62, INVALID_SECRET: 65, ARGUMENT_UNSUPPORTED: 74, SNAPSHOT_REVERT_RISKY: 77, AUTH_CANCELLED: 79,
+  NO_NWFILTER_BINDING: 101, NO_DOMAIN_CHECKPOINT: 103, NO_DOMAIN_BACKUP: 104, NO_NETWORK_PORT: 107,
 } as const
 
 /** The host refused: libvirt's own code, domain, level and message. */
 export class LibvirtError extends Error {
-  override readonly name = 'LibvirtError'
+  override readonly name: string = 'LibvirtError'
   readonly code: number
   readonly domain: number
   readonly level: number
   readonly procedure: string
-  constructor(fields: { code: number; domain: number; level: number; message: string; procedure: string }) {
-    super(fields.message)
+  /**
+   * The driver has no such function at all. Code 3 alone does not say that (a kind of pool that cannot make volumes answers
+   * with it too): libvirt then names the public function in the error's second string.
+   */
+  readonly lacksFunction: boolean
+  constructor(fields: { code: number; domain: number; level: number; message: string; procedure: string; str2?: string | null }, options?: ErrorOptions) {
+    super(fields.message, options)
     this.code = fields.code
     this.domain = fields.domain
     this.level = fields.level
     this.procedure = fields.procedure
+    this.lacksFunction = fields.code === ErrorNumber.NO_SUPPORT && typeof fields.str2 === 'string' && /^vir[A-Z]\w+$/.test(fields.str2)
+  }
+}
+
+/** The driver lacks this call: no argument changes that, and it is not sent again as long as the connection lives. */
+export class Unsupported extends LibvirtError {
+  override readonly name: string = 'Unsupported'
+  /** As libvirt spells it: QEMU, LXC, ESX … */
+  readonly driver: string
+  constructor(refusal: LibvirtError, driver: string) {
+    const { code, domain, level, procedure } = refusal
+    super({ code, domain, level, procedure, message: `libvirt's ${driver} driver has no ${procedure}` }, { cause: refusal })
+    this.driver = driver
   }
 }
 
@@ -40,13 +60,23 @@ export class ConnectionLost extends Error {
   override readonly name = 'ConnectionLost'
 }
 
-const absence = new Set<number>([
-  ErrorNumber.NO_DOMAIN, ErrorNumber.NO_NETWORK, ErrorNumber.NO_STORAGE_POOL, ErrorNumber.NO_STORAGE_VOL,
-  ErrorNumber.NO_SECRET, ErrorNumber.NO_DOMAIN_SNAPSHOT, ErrorNumber.NO_DOMAIN_METADATA,
-])
+/** "No such object", a code for each kind of object. */
+const absence = {
+  domain: ErrorNumber.NO_DOMAIN, network: ErrorNumber.NO_NETWORK, pool: ErrorNumber.NO_STORAGE_POOL, volume: ErrorNumber.NO_STORAGE_VOL,
+  secret: ErrorNumber.NO_SECRET, snapshot: ErrorNumber.NO_DOMAIN_SNAPSHOT, metadata: ErrorNumber.NO_DOMAIN_METADATA,
+  checkpoint: ErrorNumber.NO_DOMAIN_CHECKPOINT, backup: ErrorNumber.NO_DOMAIN_BACKUP, nodeDevice: ErrorNumber.NO_NODE_DEVICE, interface: ErrorNumber.NO_INTERFACE,
+  nwfilter: ErrorNumber.NO_NWFILTER, nwfilterBinding: ErrorNumber.NO_NWFILTER_BINDING, networkPort: ErrorNumber.NO_NETWORK_PORT,
+} as const
+export type ObjectClass = keyof typeof absence
 
-/** True only for libvirt's own "no such object": nothing else means that something is absent. */
-export const isAbsent = (error: unknown): boolean => error instanceof LibvirtError && absence.has(error.code)
+/**
+ * True only for libvirt's own "no such object" of that very kind: nothing else means that something is absent. A pool whose
+ * refresh fails for want of a secret is there.
+ */
+export const isAbsent = (error: unknown, kind: ObjectClass): boolean => error instanceof LibvirtError && error.code === absence[kind]
+
+/** True where something that the call needed is absent, whatever it is: the driver does have the call. */
+export const isSomethingAbsent = (error: unknown): boolean => Object.keys(absence).some(kind => isAbsent(error, kind as ObjectClass))
 
 /** The driver lacks the function (3), or this daemon or hypervisor does (84). */
 export const isUnsupported = (error: unknown): boolean =>

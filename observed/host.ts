@@ -2,11 +2,12 @@
 
 import type { Clock } from '../clock/clock.ts'
 import type { Connection, DriverEvent, OpenOptions } from '../drivers/driver.ts'
-import { ConnectionLost, ErrorNumber, LibvirtError, isAbsent, isUnsupported } from '../drivers/errors.ts'
+import { ConnectionLost, ErrorNumber, LibvirtError, isAbsent } from '../drivers/errors.ts'
+import { dirtiedBy } from './dirty.ts'
 import { HostMirror, idOf } from './mirror.ts'
 import type { Observed } from './objects.ts'
 import { HostChanged, capabilitiesOf, uuidIn, uuidOf } from './pin.ts'
-import { readDomain, readNetwork, readPool, readVolume, readVolumes } from './read.ts'
+import { orElse, readDomain, readNetwork, readPool, readVolume, readVolumes } from './read.ts'
 
 /** Each state and what leaves it. */
 export type HostState =
@@ -50,6 +51,8 @@ interface Unread { error: Error; failures: number; timer: { cancel(): void } }
 interface Reading { full: boolean; again: boolean; done: PromiseWithResolvers<void>; next?: PromiseWithResolvers<void> }
 
 const BACKOFF = { first: 1_000, last: 30_000 }
+/** How long (ms) it is remembered that an object was looked for in vain. */
+const GONE_FOR = 600_000
 const READ_AGAIN = { first: 1_000, last: 60_000 }
 
 export class Host {
@@ -69,6 +72,7 @@ export class Host {
   /** The host UUID that has to answer; learnt at the first contact unless it was known before. */
   #expected: string | undefined
   readonly #unsupported = new Set<string>()
+  #sessions = 0
   readonly #readings = new Map<string, Reading>()
   /** When each object was last read, ms. */
   readonly #readAt = new Map<string, number>()
@@ -86,13 +90,15 @@ export class Host {
 
   get uri(): string { return this.#options.uri }
   get state(): HostState { return this.#state }
+  /** Which connection this is, counted from the first: what a driver lacks holds for one only. */
+  get session(): number { return this.#sessions }
   /** When the host became Open, or ceased to be (before the first contact: when it was started), ms. */
   get since(): number { return this.#since }
   /** Why the host is not Open; a sentence. */
   get error(): Error | undefined { return this.#error }
   /** Known after the first contact. */
   get facts(): HostFacts | undefined { return this.#facts }
-  /** Calls that the driver answered with "no support" since this object was made. */
+  /** Calls that the driver turned out not to have, since the connection was opened. */
   get unsupported(): ReadonlySet<string> { return this.#unsupported }
   onState(handler: (state: HostState) => void): void { this.#stateHandlers.push(handler) }
   onEvent(handler: (event: DriverEvent) => void): void { this.#eventHandlers.push(handler) }
@@ -144,7 +150,7 @@ export class Host {
   #openOptions(): OpenOptions {
     const { callTimeout, keepAliveInterval, keepAliveCount, onCall } = this.#options
     const finished: OpenOptions['onCall'] = call => {
-      if (call.code === ErrorNumber.NO_SUPPORT) this.#unsupported.add(call.procedure)
+      if (call.lacking) this.#unsupported.add(call.procedure)
       onCall?.(call)
     }
     return { callTimeout, keepAliveInterval, keepAliveCount, onCall: finished, signal: this.#closing.signal }
@@ -175,8 +181,10 @@ export class Host {
   async #session(opened: () => void): Promise<Error> {
     let connection: Connection | undefined
     try {
+      this.#unsupported.clear()
       connection = await this.#options.open(this.uri, this.#openOptions())
       this.#connection = connection
+      this.#sessions++
       if (this.#state === 'Connecting') this.#enter('Opening')
       connection.onEvent(event => { this.#event(event) })
       await this.#learn(connection)
@@ -262,12 +270,15 @@ export class Host {
       }
     }
     await Promise.all([reader(), reader()])
+    // What has been gone for long is asked for by nobody any more.
+    const long = this.#options.clock.now() - GONE_FOR
+    for (const [id, time] of this.#readAt) if (time < long && this.mirror.get(id) === undefined) this.#readAt.delete(id)
   }
 
   #event(event: DriverEvent): void {
     const connection = this.#connection
-    if (event.type !== 'connection' && connection !== undefined) {
-      const id = event.type === 'domain' ? idOf.domain(event.dom.uuid) : event.type === 'network' ? idOf.network(event.net.uuid) : idOf.pool(event.pool.uuid)
+    const id = dirtiedBy(event)
+    if (id !== undefined && connection !== undefined) {
       // Defined and undefined change what no other event tells of: persistence and autostart.
       // A refreshed pool is only read: refreshing it for that would be answered by the same event, for ever.
       const full = event.type === 'domain' ? event.name === 'lifecycle' && event.event <= 1 : event.name !== 'refresh'
@@ -366,7 +377,7 @@ export class Host {
         if (pool?.active) await readVolume(connection, pool, rest.join('/'), this.mirror)
       }
     } catch (error) {
-      if (!isAbsent(error)) throw error
+      if (!isAbsent(error, kind)) throw error
       this.mirror.remove(id)
       if (kind === 'pool') for (const volume of this.mirror.volumesOf(uuid)) this.mirror.remove(idOf.volume(uuid, volume.ref.name))
     }
@@ -382,12 +393,6 @@ export class Host {
 
 const stateOf = (error: Error): HostState => {
   if (error instanceof HostChanged) return 'HostChanged'
-  if (error instanceof LibvirtError && (error.code === ErrorNumber.AUTH_FAILED || error.code === ErrorNumber.AUTH_UNAVAILABLE || error.code === ErrorNumber.ACCESS_DENIED)) return 'AuthFailed'
+  if (error instanceof LibvirtError && (error.code === ErrorNumber.AUTH_FAILED || error.code === ErrorNumber.AUTH_UNAVAILABLE || error.code === ErrorNumber.AUTH_CANCELLED || error.code === ErrorNumber.ACCESS_DENIED)) return 'AuthFailed'
   return 'Broken'
-}
-
-/** A driver that lacks a description is no reason to give the connection up. */
-const orElse = <T>(value: T) => (error: unknown): T => {
-  if (error instanceof LibvirtError && !isAbsent(error) && (isUnsupported(error) || error.code !== ErrorNumber.RPC)) return value
-  throw error
 }

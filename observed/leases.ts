@@ -62,13 +62,6 @@ export class LeaseWatch {
     this.#handlers.push(handler)
   }
 
-  /** Somebody knows that these interfaces are about to ask for an address. */
-  expect(network: string, macs: Iterable<string>): void {
-    const watched = this.#networks.get(network)
-    if (watched === undefined) return
-    for (const mac of macs) if (!watched.leases.has(mac.toLowerCase())) return this.#await(network, watched)
-  }
-
   close(): void {
     this.#closed = true
     for (const watched of this.#networks.values()) this.#sleep(watched)
@@ -162,7 +155,7 @@ export class LeaseWatch {
       this.#take(watched, await this.#host.use().networkGetDHCPLeases(observed.ref))
     } catch (error) {
       if (isUnsupported(error)) this.#unsupported = true
-      if (isAbsent(error) || isUnsupported(error)) return
+      if (isAbsent(error, 'network') || isUnsupported(error)) return
       // Anything else is asked again in its time; a lost connection ends the asking until the host is Open again.
     } finally {
       watched.asking = false

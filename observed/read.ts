@@ -1,7 +1,7 @@
 // Reads one object from the host: the calls that describe it, made into what the mirror holds.
 
 import { type Connection, type DomainRef, DomainState, type NetworkRef, type StoragePoolRef, XMLFlags } from '../drivers/driver.ts'
-import { ErrorNumber, LibvirtError, isAbsent } from '../drivers/errors.ts'
+import { ErrorNumber, LibvirtError, isAbsent, isSomethingAbsent } from '../drivers/errors.ts'
 import { parsed } from '../xml/parsed.ts'
 import { attributeOf, childOf, parseXml, textOf } from '../xml/tree.ts'
 import { type HostMirror, idOf } from './mirror.ts'
@@ -41,8 +41,14 @@ const unescape = (text: string): string => (text.includes('&') ? textOf(parseXml
 
 /** Autostart and the like are missing on some drivers; their absence has a plain value. */
 const unsupportedIs = <T>(value: T) => (error: unknown): T => {
-  if (isAbsent(error) || !(error instanceof Error) || error.name !== 'LibvirtError') throw error
+  if (isSomethingAbsent(error) || !(error instanceof Error) || error.name !== 'LibvirtError') throw error
   return value
+}
+
+/** A driver that lacks a description, or a pool that cannot look at its volumes now, is no reason to give the connection up. */
+export const orElse = <T>(value: T) => (error: unknown): T => {
+  if (error instanceof LibvirtError && !isAbsent(error, 'pool') && error.code !== ErrorNumber.RPC) return value
+  throw error
 }
 
 export async function readNetwork(connection: Connection, ref: NetworkRef): Promise<ObservedNetwork> {
@@ -89,7 +95,7 @@ export async function readVolume(connection: Connection, pool: Pick<ObservedPool
     mirror.set(volumeFrom(ref, pool.ref.uuid, await connection.storageVolGetXMLDesc(ref)))
     return true
   } catch (error) {
-    if (!isAbsent(error)) throw error
+    if (!isAbsent(error, 'volume')) throw error
     mirror.remove(idOf.volume(pool.ref.uuid, name))
     return false
   }

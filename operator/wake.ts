@@ -28,7 +28,8 @@ export function addIndexes(world: World): void {
     mirror.addIndex('data', dataOf)
     mirror.addIndex('terminating', object => (object.metadata.deletionTimestamp === undefined ? [] : ['yes']))
   }
-  ;(world.mirrors.VirtualDomain).addIndex('mac', object => (object.spec.interfaces ?? []).flatMap(nic => {
+  world.mirrors.StorageVolume.addIndex('path', ({ status }) => (status?.path === undefined ? [] : [status.path]))
+  world.mirrors.VirtualDomain.addIndex('mac', object => (object.spec.interfaces ?? []).flatMap(nic => {
     const uuid = object.status?.binding?.uuid
     const mac = nic.mac ?? (uuid === undefined ? undefined : computedMac(uuid, nic.name))
     return mac === undefined ? [] : [mac.toLowerCase()]
@@ -146,8 +147,9 @@ export class Wake {
     if (object.kind === 'volume') {
       this.#allBy('name', object.ref.name, ['StorageVolume'])
       if (appeared || (before as ObservedVolume).capacity !== object.capacity) for (const volume of this.#mirror('StorageVolume').by('name', object.ref.name)) this.#referrers(volume)
-      // Volumes and pools waiting to be deleted look again when one that was above them changed.
-      this.#allBy('terminating', 'yes', ['StorageVolume', 'StoragePool'])
+      // What waits to be deleted looks again when a volume above it changed, or one in it.
+      for (const path of new Set([(before as ObservedVolume | undefined)?.backing, object.backing])) if (path !== undefined) this.#terminatingVolumes('path', path)
+      this.#allBy('terminating', 'yes', ['StoragePool'])
       return
     }
     this.#allBy('uuid', object.ref.uuid, [kind])
@@ -167,7 +169,17 @@ export class Wake {
       for (const network of new Set([...before?.interfaces ?? [], ...domain.interfaces].map(nic => nic.network))) if (network !== undefined) this.#allBy('name', network, ['VirtualNetwork'])
     }
     const disks = (list: ObservedDomain | undefined): string => JSON.stringify(list?.disks.map(({ source, pool, volume, backing }) => [source, pool, volume, backing]))
-    if (gone || before === undefined || disks(before) !== disks(domain) || isActive(before) !== isActive(domain)) this.#allBy('terminating', 'yes', ['StorageVolume', 'StoragePool', 'VirtualNetwork'])
+    if (gone || before === undefined || disks(before) !== disks(domain) || isActive(before) !== isActive(domain)) {
+      const used = [...before?.disks ?? [], ...domain.disks]
+      for (const path of new Set(used.flatMap(({ source, backing }) => [source, ...backing]))) if (path !== undefined) this.#terminatingVolumes('path', path)
+      for (const name of new Set(used.map(({ volume }) => volume))) if (name !== undefined) this.#terminatingVolumes('name', name)
+      this.#allBy('terminating', 'yes', ['StoragePool', 'VirtualNetwork'])
+    }
+  }
+
+  /** Only those that may be waited with: waking all of them at each of their ends would be a look at each for each. */
+  #terminatingVolumes(index: 'path' | 'name', value: string): void {
+    for (const volume of this.#mirror('StorageVolume').by(index, value)) if (volume.metadata.deletionTimestamp !== undefined) this.#add(volume)
   }
 
   /** Leases of these MAC addresses changed. */

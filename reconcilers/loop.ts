@@ -6,7 +6,7 @@ import type { Client } from '../controller/client.ts'
 import type { Result } from '../controller/controller.ts'
 import { isNotFound } from '../controller/errors.ts'
 import type { EventRecorder } from '../controller/events.ts'
-import { hasFinalizer, patchMetadata } from '../controller/finalizers.ts'
+import { hasFinalizer, patchMetadata, writersOfAnnotation } from '../controller/finalizers.ts'
 import type { Log } from '../controller/log.ts'
 import type { StatusWriter } from '../controller/status.ts'
 import { annotations, finalizer } from '../crds/names.ts'
@@ -49,7 +49,7 @@ const REFUSED = { first: 1_000, last: 60_000 }
 const UNANSWERED = 30_000
 
 /** The host refused this very plan: it is not tried again before `until`, unless what was asked changes. */
-interface Attempts { asked: string; plan: string; count: number; until: number; final: boolean }
+interface Attempts { asked: string; plan: string; count: number; until: number; final: boolean; /** The host's connection at the time: another one may lead to a daemon that can do more. */ session: number | undefined }
 
 /** What a reconcile has learnt so far. */
 interface Run { object: HostObject; inputs?: Inputs; plan?: Plan; guarded: boolean; attempting?: string; recorded: { name: string; token: string; outcome: string }[] }
@@ -150,6 +150,7 @@ export class Loop {
     const before = this.#attempts.get(key)
     if (before === undefined || before.plan !== plan || before.asked !== askedOf(run.object)) return
     const left = before.until - this.#options.world.clock.now()
+    if (before.final && before.session !== run.inputs?.bound.host.session) return
     if (left > 0) throw new Held(before.final ? undefined : left)
   }
 
@@ -165,7 +166,7 @@ export class Loop {
   async #perform(kind: AnyKind, run: Run, action: Action): Promise<void> {
     const { log, recorder, onAction } = this.#options
     const started = performance.now()
-    const fields = { object: keyOf(run.object), hypervisor: run.inputs!.bound.name, action: action.type }
+    const fields = { object: keyOf(run.object), hypervisor: run.inputs!.bound.name, plan: run.plan!.actions.map(({ type }) => type), action: action.type }
     try {
       await kind.perform(action, run.inputs, this.#options.world)
     } catch (error) {
@@ -308,7 +309,7 @@ export class Loop {
     const before = this.#attempts.get(key)
     const count = before?.plan === plan && before.asked === asked ? before.count + 1 : 1
     const delay = Math.max(Math.min(REFUSED.first * 2 ** (count - 1), REFUSED.last), atLeast)
-    this.#attempts.set(key, { asked, plan, count, final, until: this.#options.world.clock.now() + (final ? Infinity : delay) })
+    this.#attempts.set(key, { asked, plan, count, final, session: run.inputs?.bound.host.session, until: this.#options.world.clock.now() + (final ? Infinity : delay) })
     const stalled = final || count >= SAME_ANSWERS
     this.#options.recorder.event(run.object, 'Warning', standing.reason, standing.message)
     await this.#write(kind, run, stalled ? standing : { reason: 'Updating', message: `${standing.message} Trying again (${count}).` }, { told: true })
@@ -317,7 +318,11 @@ export class Loop {
 
   /** The annotation lets go of an object whose host is gone for good; the host is not touched, and an Event says so. */
   async #release(kind: AnyKind, object: HostObject): Promise<Result> {
-    this.#options.recorder.event(object, 'Warning', 'Released', `Released by the annotation ${annotations.release}: vireo forgets the object without touching what it may have left on Hypervisor ${object.status?.binding?.hypervisor ?? '(none)'}.`)
+    const { namespace, name } = object.metadata
+    // The mirror keeps no record of who wrote what.
+    const live = await this.#options.client.find<HostObject>(kind.resource, namespace, name)
+    const by = live === undefined ? [] : writersOfAnnotation(live, annotations.release)
+    this.#options.recorder.event(object, 'Warning', 'Released', `Released by the annotation ${annotations.release}${by.length === 0 ? '' : `, written by ${by.join(', ')}`}: vireo forgets the object without touching what it may have left on Hypervisor ${object.status?.binding?.hypervisor ?? '(none)'}.`)
     return await this.#letGo(kind, object)
   }
 

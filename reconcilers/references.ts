@@ -22,6 +22,12 @@ export interface BoundHost { name: string; hypervisor: Hypervisor; host: Host; g
 /** An unreachable host is reported on its objects only after this long: a flapping one must not write a status for each. */
 export const UNREACHABLE_AFTER = 40_000
 
+/** An absence that the host itself confirmed so recently (ms) holds: what was just removed need not be looked up again. */
+const PROOF = 60_000
+
+/** True where the host was asked for the object lately: that the mirror lacks it is then libvirt's own answer. */
+export const isProven = (world: World, host: Host, id: string): boolean => host.readSince(id, world.clock.now() - PROOF)
+
 type Referable = 'StoragePool' | 'StorageVolume' | 'VirtualNetwork'
 interface ObjectOf { StoragePool: StoragePool; StorageVolume: StorageVolume; VirtualNetwork: VirtualNetwork }
 

@@ -55,8 +55,8 @@ const decodeAll = <T>(codec: Codec<T>, payload: Buffer, what: string): T => {
 
 /** libvirt's error struct as the error that callers match on. */
 export const remoteError = (payload: Buffer, procedure: string): LibvirtError => {
-  const { code, domain, level, message } = decodeAll(RemoteError, payload, `the error of ${procedure}`)
-  return new LibvirtError({ code, domain, level, message: message ?? `libvirt error ${code} without a message`, procedure })
+  const { code, domain, level, message, str2 } = decodeAll(RemoteError, payload, `the error of ${procedure}`)
+  return new LibvirtError({ code, domain, level, message: message ?? `libvirt error ${code} without a message`, procedure, str2 })
 }
 
 export class Client {
@@ -136,7 +136,7 @@ export class Client {
   /** `taken` is called when the system has the data and its memory may be used again. */
   sendStream(serial: number, procedure: Procedure<any, any>, status: number, data?: Uint8Array, taken?: () => void): void {
     if (this.#ended) return
-    const header = { program: Program.REMOTE, procedure: procedure.number, type: MessageType.STREAM, serial, status }
+    const header = { program: procedure.program, procedure: procedure.number, type: MessageType.STREAM, serial, status }
     writeFrame(this.#out, header, undefined, data?.length ?? 0)
     if (data) {
       this.#flush()
@@ -191,11 +191,11 @@ export class Client {
     return new ConnectionLost(`${this.#ended!.message}; ${what}`, { cause: this.#ended!.cause })
   }
 
-  #finish(call: Call, outcome: 'ok' | 'error' | 'timeout' | 'lost', answer: () => void, code?: number): void {
+  #finish(call: Call, outcome: 'ok' | 'error' | 'timeout' | 'lost', answer: () => void, refusal?: LibvirtError): void {
     call.state = outcome === 'timeout' && call.serial !== 0 ? 'overdue' : 'finished'
     call.timer?.cancel()
     answer()
-    this.#onCall?.({ procedure: call.procedure.name, seconds: (this.clock.now() - call.started) / 1000, outcome, ...(code === undefined ? {} : { code }) })
+    this.#onCall?.({ procedure: call.procedure.name, seconds: (this.clock.now() - call.started) / 1000, outcome, ...(refusal && { code: refusal.code, lacking: refusal.lacksFunction }) })
   }
 
   #pastDeadline(call: Call): void {
@@ -219,7 +219,7 @@ export class Client {
     while (this.#inFlight.has(this.#serial) || this.#streams.has(this.#serial))
     const { procedure } = call
     try {
-      const header = { program: Program.REMOTE, procedure: procedure.number, type: MessageType.CALL, serial: this.#serial, status: MessageStatus.OK }
+      const header = { program: procedure.program, procedure: procedure.number, type: MessageType.CALL, serial: this.#serial, status: MessageStatus.OK }
       writeFrame(this.#out, header, (to) => procedure.args.write(to, call.args))
     } catch (error) {
       this.#finish(call, 'error', () => call.reject(error as Error))
@@ -257,10 +257,11 @@ export class Client {
       if (frame.procedure === Keepalive.PING) this.#sendKeepalive(Keepalive.PONG)
       return
     }
-    if (frame.program !== Program.REMOTE) throw new ProtocolError(`the host sent a message of program 0x${frame.program.toString(16)}, which was not called`)
     switch (frame.type) {
       case MessageType.REPLY: return this.#reply(frame)
-      case MessageType.MESSAGE: return this.#onMessage(frame.procedure, frame.payload)
+      case MessageType.MESSAGE:
+        if (frame.program !== Program.REMOTE) throw new ProtocolError(`the host sent an event of program 0x${frame.program.toString(16)}, which nobody asked for`)
+        return this.#onMessage(frame.procedure, frame.payload)
       // Packets may still be under way when their stream is over on our side.
       case MessageType.STREAM: return this.#streams.get(frame.serial)?.packet(frame.status, frame.payload)
       default: throw new ProtocolError(`the host sent a message of type ${frame.type}, which a client does not receive`)
@@ -271,6 +272,7 @@ export class Client {
     const call = this.#inFlight.get(frame.serial)
     if (!call) throw new ProtocolError(`the host answered serial ${frame.serial}, which no call waits for`)
     const { procedure } = call
+    if (frame.program !== procedure.program) throw new ProtocolError(`the host answered ${procedure.name} as program 0x${frame.program.toString(16)} instead of 0x${procedure.program.toString(16)}`)
     if (frame.procedure !== procedure.number) throw new ProtocolError(`the host answered ${procedure.name} (${procedure.number}) as procedure ${frame.procedure}`)
     if (frame.status === MessageStatus.OK) {
       const ret = decodeAll(procedure.ret, frame.payload, `the reply to ${procedure.name}`)
@@ -282,7 +284,7 @@ export class Client {
     } else if (frame.status === MessageStatus.ERROR) {
       const error = remoteError(frame.payload, procedure.name)
       this.#inFlight.delete(frame.serial)
-      if (call.state === 'sent') this.#finish(call, 'error', () => call.reject(error), error.code)
+      if (call.state === 'sent') this.#finish(call, 'error', () => call.reject(error), error)
     } else {
       throw new ProtocolError(`the reply to ${procedure.name} has status ${frame.status} instead of 0 or 1`)
     }

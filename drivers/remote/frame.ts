@@ -3,7 +3,7 @@
 
 import { ProtocolError, type Writer } from './xdr.ts'
 
-export const Program = { REMOTE: 0x2000_8086, KEEPALIVE: 0x6b65_6570 } as const
+export const Program = { REMOTE: 0x2000_8086, QEMU: 0x2000_8087, KEEPALIVE: 0x6b65_6570 } as const
 export const PROTOCOL_VERSION = 1
 /** virNetMessageType. */
 export const MessageType = { CALL: 0, REPLY: 1, MESSAGE: 2, STREAM: 3, CALL_WITH_FDS: 4, REPLY_WITH_FDS: 5, STREAM_HOLE: 6 } as const

@@ -3,7 +3,7 @@
 import { ConnectionLost } from '../errors.ts'
 import type { Connection, OpenOptions } from '../driver.ts'
 import { Client, type ClientOptions } from './client.ts'
-import { RemoteConnection } from './connection.ts'
+import { remoteConnection } from './connection.ts'
 import { Events } from './events.ts'
 import { handshake, type Features } from './handshake.ts'
 import type { Transport } from './transport/transport.ts'
@@ -56,5 +56,5 @@ const dial = async (target: Target, options: ClientOptions, onMessage?: (procedu
 export const openRemote = async (target: Target, options: OpenOptions & ClientOptions): Promise<Connection> => {
   const events = new Events()
   const { client, features } = await dial(target, options, (procedure, payload) => events.message(procedure, payload), options.signal)
-  return new RemoteConnection({ name: target.name, client, events, features, dial: async () => (await dial(target, options)).client })
+  return remoteConnection({ name: target.name, client, events, features, dial: async () => (await dial(target, options)).client })
 }

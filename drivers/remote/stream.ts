@@ -1,14 +1,15 @@
-// Uploads and downloads: libvirt's streams over a connection that carries nothing else.
+// libvirt's streams, over a connection that carries nothing else.
 //
-// Upload:   call -> reply -> data packets (CONTINUE) -> empty OK -> the host's empty OK. Download: call -> reply ->
-// data packets -> an empty CONTINUE from the host -> our empty OK -> the host's empty OK. Either side ends it early
-// with ERROR. Streams have no deadline: they take as long as the bytes take, and `abort` ends them at any time.
+// To the host:   call -> reply -> data packets (CONTINUE) -> empty OK -> the host's empty OK. From the host: call ->
+// reply -> data packets -> an empty CONTINUE from the host -> our empty OK -> the host's empty OK. Consoles do both at
+// once. Either side ends it early with ERROR. Streams have no deadline: they take as long as the bytes take, and
+// `abort` ends them at any time.
 
 import { ConnectionLost } from '../errors.ts'
-import type { DownloadStream, UploadStream } from '../driver.ts'
+import type { DownloadStream, DuplexStream, UploadStream } from '../driver.ts'
 import { remoteError, type Client, type StreamSink } from './client.ts'
 import { MessageStatus } from './frame.ts'
-import { procedures, type Procedure } from './protocol.ts'
+import type { Procedure } from './protocol.ts'
 
 /** What libvirt's own client sends per packet. */
 const PACKET_MAX = 262_120
@@ -16,163 +17,106 @@ const PACKET_MAX = 262_120
 const BUFFER_HIGH = 4 * 1024 * 1024
 const BUFFER_LOW = 1024 * 1024
 
-interface Transfer { vol: { pool: string; name: string; key: string }; offset: number; length: number; flags: number }
-
-/** What both directions share: one stream on one client, and how it is over. */
-abstract class Stream implements StreamSink {
+/** One stream on one client, in any direction, and how it is over. */
+class Stream implements StreamSink, DuplexStream {
   readonly procedure: Procedure<any, any>
-  protected readonly client: Client
-  protected serial = 0
+  readonly #client: Client
+  /** Whether the host has bytes for us, and the end of them is the end of the stream. */
+  readonly #reads: boolean
+  #serial = 0
   /** Why it cannot go on; null while it can and after it went well. */
-  protected failure: Error | null = null
+  #failure: Error | null = null
   /** The host's last word has come, or the connection's end. */
-  protected over = false
+  #over = false
+  /** Our last word was said. */
+  #finishing = false
+  /** The host has said that it has no more bytes. */
+  #ended = false
   #aborting = false
   readonly #waiting = new Set<() => void>()
+  readonly #chunks: Buffer[] = []
+  #buffered = 0
+  #paused = false
 
-  constructor(client: Client, procedure: Procedure<any, any>) {
-    this.client = client
+  constructor(client: Client, procedure: Procedure<any, any>, reads: boolean) {
+    this.#client = client
     this.procedure = procedure
+    this.#reads = reads
   }
 
-  async open(args: Transfer): Promise<this> {
+  /** Answers what the call that opens it answered. */
+  async open<A, R>(procedure: Procedure<A, R>, args: A): Promise<R> {
     try {
-      await this.client.call(this.procedure, args, (_, serial) => {
-        this.serial = serial
-        this.client.addStream(serial, this)
+      return await this.#client.call(procedure, args, (_, serial) => {
+        this.#serial = serial
+        this.#client.addStream(serial, this)
       })
     } catch (error) {
-      this.client.close()
+      this.#client.close()
       throw error
     }
-    return this
   }
 
   packet(status: number, payload: Buffer): void {
-    if (status === MessageStatus.CONTINUE) return this.data(payload)
-    if (status === MessageStatus.ERROR && payload.length > 0) this.failure ??= remoteError(payload, this.procedure.name)
-    else if (status === MessageStatus.ERROR || !this.complete()) this.failure ??= new ConnectionLost(`the host ended the stream of ${this.procedure.name} before all bytes were through`)
+    if (status === MessageStatus.CONTINUE) return this.#data(payload)
+    if (status === MessageStatus.ERROR && payload.length > 0) this.#failure ??= remoteError(payload, this.procedure.name)
+    // The host's OK is the confirmation only after ours.
+    else if (status === MessageStatus.ERROR || !this.#finishing) this.#failure ??= new ConnectionLost(`the host ended the stream of ${this.procedure.name} before all bytes were through`)
     this.#finish()
   }
 
   end(reason: Error): void {
-    if (!this.over) this.failure ??= reason
+    if (!this.#over) this.#failure ??= reason
     this.#finish()
   }
 
-  async abort(reason: string): Promise<void> {
-    if (this.over) return
-    this.failure ??= new ConnectionLost(`the stream of ${this.procedure.name} was aborted: ${reason}`)
-    this.wake()
-    if (!this.#aborting) {
-      this.#aborting = true
-      this.send(MessageStatus.ERROR)
-      this.client.resume()
-    }
-    // A host that does not even acknowledge loses the connection, and with it the stream.
-    const patience = this.client.clock.setTimeout(() => this.client.close(), this.client.callTimeout)
-    while (!this.over) await this.wait()
-    patience.cancel()
-  }
-
-  /** Whether all bytes are through, so that the host's OK is the confirmation. */
-  protected abstract complete(): boolean
-
-  /** A data packet; empty at the end of a download. */
-  protected abstract data(payload: Buffer): void
-
-  protected send(status: number, data?: Uint8Array, taken?: () => void): void {
-    this.client.sendStream(this.serial, this.procedure, status, data, taken)
-  }
-
-  /** Resolves at the next change of anything. */
-  protected wait(): Promise<void> {
-    return new Promise((resolve) => this.#waiting.add(resolve))
-  }
-
-  protected wake(): void {
-    for (const resolve of this.#waiting) resolve()
-    this.#waiting.clear()
-  }
-
-  #finish(): void {
-    this.over = true
-    this.client.removeStream(this.serial)
-    this.client.close()
-    this.wake()
-  }
-}
-
-class Upload extends Stream implements UploadStream {
-  #finishing = false
-
   async write(chunk: Uint8Array): Promise<void> {
-    if (this.#finishing) throw new TypeError('an upload takes no bytes after finish')
+    if (this.#ended) throw new ConnectionLost(`the host has ended the stream of ${this.procedure.name}`)
+    if (this.#finishing) throw new TypeError(`the stream of ${this.procedure.name} takes no bytes after finish`)
     for (let at = 0; at < chunk.length; at += PACKET_MAX) {
-      if (this.failure) throw this.failure
+      if (this.#failure) throw this.#failure
       let taken = false
-      this.send(MessageStatus.CONTINUE, chunk.subarray(at, at + PACKET_MAX), () => { taken = true; this.wake() })
-      while (!taken && !this.failure) await this.wait()
+      this.#send(MessageStatus.CONTINUE, chunk.subarray(at, at + PACKET_MAX), () => { taken = true; this.#wake() })
+      while (!taken && !this.#failure) await this.#wait()
     }
-    if (this.failure) throw this.failure
+    if (this.#failure) throw this.#failure
   }
 
   async finish(): Promise<void> {
-    if (!this.#finishing && !this.failure) {
-      this.#finishing = true
-      this.send(MessageStatus.OK)
+    if (!this.#failure) this.#sayEnd()
+    // What has come stays for the reader; what waits in the socket must not keep the host's last word from us.
+    this.#unpause()
+    while (!this.#over && !this.#failure) await this.#wait()
+    if (this.#failure) throw this.#failure
+  }
+
+  async abort(reason: string): Promise<void> {
+    if (this.#over) return
+    this.#failure ??= new ConnectionLost(`the stream of ${this.procedure.name} was aborted: ${reason}`)
+    this.#wake()
+    if (!this.#aborting) {
+      this.#aborting = true
+      this.#send(MessageStatus.ERROR)
+      this.#unpause()
     }
-    while (!this.over && !this.failure) await this.wait()
-    if (this.failure) throw this.failure
-  }
-
-  protected override complete(): boolean {
-    return this.#finishing
-  }
-
-  protected override data(): void {
-    // The host has nothing to say in this direction until its last word.
-  }
-}
-
-class Download extends Stream implements DownloadStream {
-  #chunks: Buffer[] = []
-  #buffered = 0
-  #paused = false
-  #ended = false
-
-  protected override complete(): boolean {
-    return this.#ended
-  }
-
-  protected override data(payload: Buffer): void {
-    if (this.failure) return
-    if (payload.length === 0) {
-      if (!this.#ended) this.send(MessageStatus.OK)
-      this.#ended = true
-      return
-    }
-    this.#chunks.push(payload)
-    this.#buffered += payload.length
-    if (this.#buffered > BUFFER_HIGH && !this.#paused) {
-      this.#paused = true
-      this.client.pause()
-    }
-    this.wake()
+    // A host that does not even acknowledge loses the connection, and with it the stream.
+    const patience = this.#client.clock.setTimeout(() => this.#client.close(), this.#client.callTimeout)
+    while (!this.#over) await this.#wait()
+    patience.cancel()
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
     try {
       for (;;) {
         const chunk = this.#chunks.shift()
-        if (this.failure) throw this.failure
+        if (this.#failure) throw this.#failure
         if (chunk) {
           this.#take(chunk.length)
           yield chunk
-        } else if (this.over) {
+        } else if (this.#over) {
           return
         } else {
-          await this.wait()
+          await this.#wait()
         }
       }
     } finally {
@@ -180,16 +124,69 @@ class Download extends Stream implements DownloadStream {
     }
   }
 
+  #data(payload: Buffer): void {
+    // A host that only receives has nothing to say until its last word.
+    if (this.#failure || !this.#reads) return
+    if (payload.length === 0) {
+      this.#ended = true
+      return this.#sayEnd()
+    }
+    if (this.#finishing) return
+    this.#chunks.push(payload)
+    this.#buffered += payload.length
+    if (this.#buffered > BUFFER_HIGH && !this.#paused) {
+      this.#paused = true
+      this.#client.pause()
+    }
+    this.#wake()
+  }
+
   #take(bytes: number): void {
     this.#buffered -= bytes
-    if (this.#paused && this.#buffered < BUFFER_LOW) {
-      this.#paused = false
-      this.client.resume()
-    }
+    if (this.#buffered < BUFFER_LOW) this.#unpause()
+  }
+
+  #unpause(): void {
+    if (!this.#paused) return
+    this.#paused = false
+    this.#client.resume()
+  }
+
+  #sayEnd(): void {
+    if (this.#finishing) return
+    this.#finishing = true
+    this.#send(MessageStatus.OK)
+  }
+
+  #send(status: number, data?: Uint8Array, taken?: () => void): void {
+    this.#client.sendStream(this.#serial, this.procedure, status, data, taken)
+  }
+
+  /** Resolves at the next change of anything. */
+  #wait(): Promise<void> {
+    return new Promise((resolve) => this.#waiting.add(resolve))
+  }
+
+  #wake(): void {
+    for (const resolve of this.#waiting) resolve()
+    this.#waiting.clear()
+  }
+
+  #finish(): void {
+    this.#over = true
+    this.#client.removeStream(this.#serial)
+    this.#client.close()
+    this.#wake()
   }
 }
 
-/** Takes the client over: it is closed when the stream is. */
-export const openUpload = (client: Client, args: Transfer): Promise<UploadStream> => new Upload(client, procedures.storageVolUpload).open(args)
-/** Takes the client over: it is closed when the stream is. */
-export const openDownload = (client: Client, args: Transfer): Promise<DownloadStream> => new Download(client, procedures.storageVolDownload).open(args)
+export interface Opened<S, R> { stream: S; ret: R }
+const opened = async <A, R>(client: Client, procedure: Procedure<A, R>, args: A, reads: boolean): Promise<Opened<Stream, R>> => {
+  const stream = new Stream(client, procedure, reads)
+  return { stream, ret: await stream.open(procedure, args) }
+}
+
+// Each takes the client over: it is closed when the stream is.
+export const openUpload = <A, R>(client: Client, procedure: Procedure<A, R>, args: A): Promise<Opened<UploadStream, R>> => opened(client, procedure, args, false)
+export const openDownload = <A, R>(client: Client, procedure: Procedure<A, R>, args: A): Promise<Opened<DownloadStream, R>> => opened(client, procedure, args, true)
+export const openDuplex = <A, R>(client: Client, procedure: Procedure<A, R>, args: A): Promise<Opened<DuplexStream, R>> => opened(client, procedure, args, true)

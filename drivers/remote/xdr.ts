@@ -201,6 +201,48 @@ export const chars = (size: number): Codec<string> => ({
   },
 })
 
+/** `char name<max>`: a counted one of the same; a zero ends the text. */
+export const charArray = (max: number): Codec<string> => mapped(
+  array(int, max),
+  (values) => {
+    const zero = values.indexOf(0)
+    return Buffer.from(zero < 0 ? values : values.slice(0, zero)).toString('utf8')
+  },
+  (value) => [...Buffer.from(value, 'utf8')],
+)
+
+/** Bytes of any content. What is read is a copy: it does not hold the frame it came in. */
+export const opaque = (max: number): Codec<Uint8Array> => ({
+  write: (to, value) => {
+    if (value.length > max) throw new RangeError(`${value.length} bytes are over the protocol's limit of ${max}`)
+    uint.write(to, value.length)
+    const at = to.skip(value.length)
+    to.bytes.set(value, at)
+  },
+  read: (from) => {
+    const length = readLength(from, 'an opaque value', max)
+    const at = from.take(length, 'an opaque value')
+    return Uint8Array.prototype.slice.call(from.bytes, at, at + length)
+  },
+})
+
+/** CPUs by number in a map of bytes, the lowest bit of the first byte for CPU 0. */
+export const cpusOf = (map: Uint8Array): number[] => {
+  const cpus: number[] = []
+  map.forEach((byte, at) => {
+    for (let bit = 0; bit < 8; bit++) if (byte & (1 << bit)) cpus.push(8 * at + bit)
+  })
+  return cpus
+}
+export const cpuset = (max: number): Codec<number[]> => mapped(opaque(max), cpusOf, (cpus) => {
+  const map = new Uint8Array(Math.floor(Math.max(-1, ...cpus) / 8) + 1)
+  for (const cpu of cpus) {
+    if (!Number.isInteger(cpu) || cpu < 0) throw new RangeError(`${cpu} is not the number of a CPU`)
+    map[cpu >> 3]! |= 1 << (cpu & 7)
+  }
+  return map
+})
+
 export const array = <T>(item: Codec<T>, max: number): Codec<T[]> => ({
   write: (to, values) => {
     if (values.length > max) throw new RangeError(`a list of ${values.length} is over the protocol's limit of ${max}`)

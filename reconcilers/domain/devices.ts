@@ -10,7 +10,7 @@ import { type Platform, type Rendering, type VolumeSource, isQemu } from './rend
 import { domainRules, isListed } from './rules.ts'
 
 
-export const seedAlias = 'ua-seed-cloudinit'
+export const seedAlias = alias('seed', 'cloudinit')
 const sourceOf = (type: 'file' | 'block', path: string): XmlElement => el('source', type === 'block' ? { dev: path } : { file: path })
 
 function backingStore(chain: VolumeSource['backing']): XmlElement {
@@ -118,7 +118,7 @@ const PORTS = 16
 
 function hotplugPorts({ applied, foreign, driver }: Rendering, { machine }: Platform): XmlElement[] {
   if (!isQemu(driver) || machine === undefined || !/q35|virt/.test(machine)) return []
-  const name = (n: number): string => `ua-controller-hotplug${n}`
+  const name = (n: number): string => alias('controller', `hotplug${n}`)
   // A domain that others made keeps the machine it has.
   const had = childrenOf(childOf(applied, 'devices'), 'controller').some(controller => attributeOf(childOf(controller, 'alias'), 'name') === name(0))
   if (!had && (foreign === true || applied !== undefined)) return []
@@ -135,8 +135,8 @@ export function nameOverlayDevices(document: XmlElement): XmlElement {
     const root = device.name === 'controller' && device.attributes.type === 'pci' && device.attributes.index === '0'
     if (!isListed(device.name) || ['graphics', 'console'].includes(device.name) || root || childOf(device, 'alias') !== undefined) return device
     const hash = createHash('sha256').update(serializeXml(device)).digest('hex').slice(0, 8)
-    let name = `ua-xml-${device.name}-${hash}`
-    for (let n = 2; taken.has(name); n++) name = `ua-xml-${device.name}-${hash}-${n}`
+    let name = alias('xml', `${device.name}-${hash}`)
+    for (let n = 2; taken.has(name); n++) name = alias('xml', `${device.name}-${hash}-${n}`)
     taken.add(name)
     return { ...device, children: [...device.children, el('alias', { name })] }
   }
@@ -171,8 +171,8 @@ export function renderDevices(rendering: Rendering, platform: Platform): XmlElem
   if (spec.video !== undefined) devices.push(el('video', {}, el('model', { type: spec.video.model ?? 'virtio', heads: spec.video.heads })))
   if (spec.tpm !== undefined) devices.push(el('tpm', { model: spec.tpm.model ?? 'tpm-crb' }, el('backend', { type: 'emulator', version: spec.tpm.version ?? '2.0' })))
   if (qemu) {
-    if (defaults.guestAgent !== 'Disabled') devices.push(el('channel', { type: 'unix' }, el('target', { type: 'virtio', name: 'org.qemu.guest_agent.0' }), el('alias', { name: 'ua-channel-agent' })))
-    if (defaults.rng !== 'Disabled') devices.push(el('rng', { model: 'virtio' }, el('backend', { model: 'random' }, '/dev/urandom'), el('alias', { name: 'ua-rng-default' })))
+    if (defaults.guestAgent !== 'Disabled') devices.push(el('channel', { type: 'unix' }, el('target', { type: 'virtio', name: 'org.qemu.guest_agent.0' }), el('alias', { name: alias('channel', 'agent') })))
+    if (defaults.rng !== 'Disabled') devices.push(el('rng', { model: 'virtio' }, el('backend', { model: 'random' }, '/dev/urandom'), el('alias', { name: alias('rng', 'default') })))
     if (defaults.memballoon === 'Disabled') devices.push(el('memballoon', { model: 'none' }))
   }
   return devices

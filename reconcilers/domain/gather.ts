@@ -5,6 +5,7 @@ import { parseDuration } from '../../crds/duration.ts'
 import { verbAnnotations } from '../../crds/names.ts'
 import type { StorageVolume } from '../../crds/storagevolume.ts'
 import type { VirtualDomain } from '../../crds/virtualdomain.ts'
+import { idOf } from '../../observed/mirror.ts'
 import type { ObservedDomain, ObservedVolume } from '../../observed/objects.ts'
 import { XmlError, type XmlElement, childOf, parseFragment } from '../../xml/tree.ts'
 import { overlay } from '../../xml/merge.ts'
@@ -14,7 +15,7 @@ import { parsed } from '../../xml/parsed.ts'
 import { type Owner, type Ownership, describeOwner, libvirtName, ownerOf, ownership } from '../identity.ts'
 import { Refusal } from '../plan.ts'
 import { type Grant, checkDomain, checkHostInterface, checkRawXML } from '../policy.ts'
-import { type BoundHost, boundHost, requireReady, requireSameHost, resolve } from '../references.ts'
+import { type BoundHost, boundHost, isProven, requireReady, requireSameHost, resolve } from '../references.ts'
 import { type World, call } from '../world.ts'
 import { nameOverlayDevices, withoutAliases } from './devices.ts'
 import { appliedOf, recordOf } from './document.ts'
@@ -246,6 +247,7 @@ export function gatherDomain(world: World, object: VirtualDomain, { memory: memo
     adoption: object.spec.adoptionPolicy ?? 'Never',
     observed,
     found: documents,
+    verified: isProven(world, bound.host, idOf.domain(uuid)),
     rendered,
     seed,
     memory: memoryOf(uuid),

@@ -1,5 +1,6 @@
 // What a running guest takes without a restart: compares its live document with the wanted one and answers the changes to make now. Pure.
 
+import { isOurAlias } from '../../crds/names.ts'
 import type { Change } from '../../xml/merge.ts'
 import { type XmlElement, attributeOf, childOf, cloneXml, el, serializeXml, textOf } from '../../xml/tree.ts'
 import type { PendingChange } from '../plan.ts'
@@ -164,7 +165,7 @@ function unwanted({ live, wanted, started }: Pick<LiveInput, 'live' | 'wanted' |
   const ours = devicesOf(started, name)
   return devicesOf(live, name)
     .filter(device => rule.match(device, kept) < 0)
-    .filter(device => labelOf(device).startsWith('ua-') || rule.match(device, ours) >= 0)
+    .filter(device => isOurAlias(labelOf(device)) || rule.match(device, ours) >= 0)
 }
 
 function goings(input: LiveInput, name: string): LiveAction[] {

@@ -101,7 +101,7 @@ async function performOther(action: DomainAction, connection: Connection, dom: D
         await connection.domainShutdownFlags(dom, SHUTDOWN[object.spec.shutdown?.mode ?? 'auto'] ?? ShutdownFlags.DEFAULT)
       } catch (error) {
         // A guest that hangs, or that cannot be asked in this way, has no more time than another.
-        if (error instanceof CallTimeout || (error instanceof LibvirtError && !isAbsent(error))) ending(action, memory, now)
+        if (error instanceof CallTimeout || (error instanceof LibvirtError && !isAbsent(error, 'domain'))) ending(action, memory, now)
         throw error
       }
       return ending(action, memory, now)
@@ -115,8 +115,10 @@ async function performOther(action: DomainAction, connection: Connection, dom: D
     case 'Resumed': return await connection.domainResume(dom)
     case 'Suspended': return await connection.domainSuspend(dom)
     case 'Undefined': return await undefine(connection, dom)
+    // The loop reads the domain after every action; that read is the answer.
+    case 'LookedUp': return
     case 'SeedWritten': return await writeSeed(action, inputs.bound.host, verifiedSeeds)
-    case 'SeedRemoved': return await removeSeed(action, inputs.bound.host)
+    case 'SeedRemoved': return await removeSeed(action, inputs.bound.host, verifiedSeeds)
     default: throw new TypeError(`unknown action ${action.type}`)
   }
 }
@@ -134,7 +136,7 @@ async function undefine(connection: Connection, dom: DomainRef): Promise<void> {
     try {
       return await connection.domainUndefineFlags(dom, flags)
     } catch (error) {
-      if (isAbsent(error)) return
+      if (isAbsent(error, 'domain')) return
       const lacksFlag = error instanceof LibvirtError && (error.code === ErrorNumber.INVALID_ARG || error.code === ErrorNumber.NO_SUPPORT || error.code === ErrorNumber.OPERATION_UNSUPPORTED)
       if (!lacksFlag || flags === 0) throw error
     }
@@ -145,10 +147,13 @@ async function writeSeed({ pool, name, files }: Extract<SeedAction, { type: 'See
   const image = isoImage('cidata', { ...files })
   const ref = host.mirror.pool(pool)!.ref
   const connection = host.use()
-  const half = await connection.storageVolLookupByName(ref, name).catch((error: unknown) => { if (isAbsent(error)) return undefined; throw error })
+  const half = await connection.storageVolLookupByName(ref, name).catch((error: unknown) => { if (isAbsent(error, 'volume')) return undefined; throw error })
   if (half !== undefined) await connection.storageVolDelete(half, 0)
   const xml = el('volume', {}, el('name', {}, name), el('capacity', { unit: 'bytes' }, image.length), el('target', {}, el('format', { type: 'raw' }), el('permissions', {}, el('mode', {}, '0600'))))
   const volume = await connection.storageVolCreateXML(ref, serializeXml(xml), 0)
+  const path = await connection.storageVolGetPath(volume)
+  // One of the same content may have been whole before, and removed.
+  verified.delete(path)
   const stream = await host.openStreamConnection()
   try {
     const upload = await stream.storageVolUpload(volume, 0, image.length, 0)
@@ -158,15 +163,16 @@ async function writeSeed({ pool, name, files }: Extract<SeedAction, { type: 'See
     await stream.close()
   }
   await host.refresh(idOf.volume(pool, name))
-  verified.add(await connection.storageVolGetPath(volume))
+  verified.add(path)
 }
 
-async function removeSeed({ pool, name }: Extract<SeedAction, { type: 'SeedRemoved' }>, host: Host): Promise<void> {
+async function removeSeed({ pool, name }: Extract<SeedAction, { type: 'SeedRemoved' }>, host: Host, verified: Set<string>): Promise<void> {
   const volume = host.mirror.volume(pool, name)
+  if (volume !== undefined) verified.delete(volume.path)
   try {
     if (volume !== undefined) await host.use().storageVolDelete(volume.ref, 0)
   } catch (error) {
-    if (!isAbsent(error)) throw error
+    if (!isAbsent(error, 'volume')) throw error
   }
   await host.refresh(idOf.volume(pool, name))
 }

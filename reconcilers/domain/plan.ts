@@ -24,6 +24,7 @@ export type DomainAction =
   | (Action & { type: 'Defined'; xml: string; guarded: boolean; adopted?: PendingChange[] })
   | (Action & { type: 'AutostartSet'; enabled: boolean })
   | (Action & { type: 'Undefined'; guarded: true })
+  | (Action & { type: 'LookedUp' })
   | (Action & { type: 'Released'; xml: string })
   | SeedAction | LiveAction | PowerAction
 
@@ -55,6 +56,8 @@ export interface DomainInputs extends Inputs<VirtualDomain> {
   /** A foreign domain may be taken: never, if nothing would change, or in any case. */
   adoption: 'Never' | 'IfUnchanged' | 'Always'
   observed?: ObservedDomain
+  /** The host itself was asked lately: an absence is libvirt's own answer. */
+  verified: boolean
   found?: { inactive: XmlElement; live?: XmlElement }
   /** Absent while deleting or observing only. */
   rendered?: { wanted: XmlElement; record: XmlElement }
@@ -279,7 +282,9 @@ function planEnd(inputs: DomainInputs): Plan<DomainAction> {
   const seeds = seedActions(seed)
   const deleting = (message: string): Standing => ({ reason: 'Deleting', message })
   if (observed === undefined) {
-    return seeds.length > 0 ? planOf(deleting('Removing the cloud-init seed.'), { actions: seeds }) : planOf(deleting(`Domain ${binding.name} is gone from Hypervisor ${bound.name}.`), { gone: true })
+    if (seeds.length > 0) return planOf(deleting('Removing the cloud-init seed.'), { actions: seeds })
+    if (!inputs.verified) return planOf(deleting('Making sure that the domain is gone.'), { actions: [{ type: 'LookedUp', reason: `Asked Hypervisor ${bound.name} whether domain ${binding.name} is gone.` }] })
+    return planOf(deleting(`Domain ${binding.name} is gone from Hypervisor ${bound.name}.`), { gone: true })
   }
   const mine = ownership === 'Ours' || ownership === 'Rebuilt'
   if (!mine || object.spec.managementPolicy === 'ObserveOnly' || inputs.retainAll) return planOf(deleting(`Domain ${binding.name} stays on Hypervisor ${bound.name}, untouched.`), { gone: true })

@@ -124,7 +124,7 @@ export function powerPlan(input: PowerInput): PowerPlan {
 
 function activePlan(input: PowerInput): PowerPlan {
   const { active, wish, terminating } = input
-  if (!terminating && active) {
+  if (active) {
     const asked = verbPlan(input)
     if (asked !== undefined) return asked
   }
@@ -134,14 +134,15 @@ function activePlan(input: PowerInput): PowerPlan {
   return active ? whileActive(input) : whileOff(input)
 }
 
-/** Verbs act on a running guest. */
+/** Verbs act on a running guest. One that is being removed is only cut off: it is not to run on. */
 function verbPlan(input: PowerInput): PowerPlan | undefined {
-  const { verbs } = input
+  const { verbs, terminating } = input
   const cut = verbs['power-off']
   if (cut !== undefined) {
     const verb = { name: 'power-off', token: cut } as const
-    return plan({ reason: 'Stopping', message: 'Cutting the power, as asked by the annotation.' }, { actions: [{ type: 'PoweredOff', reason: 'Cut the power, as the annotation vireo.dev/power-off asks.', verb }], verbs: [{ ...verb, outcome: 'Done' }] })
+    return plan({ reason: terminating ? 'Deleting' : 'Stopping', message: 'Cutting the power, as asked by the annotation.' }, { actions: [{ type: 'PoweredOff', reason: 'Cut the power, as the annotation vireo.dev/power-off asks.', verb }], verbs: [{ ...verb, outcome: 'Done' }] })
   }
+  if (terminating) return undefined
   if (verbs.reset !== undefined) {
     const verb = { name: 'reset', token: verbs.reset } as const
     return plan(running('The guest was reset.'), { actions: [{ type: 'Reset', reason: 'Reset the guest, as the annotation vireo.dev/reset asks.', verb }], verbs: [{ ...verb, outcome: 'Done' }] })

@@ -10,7 +10,7 @@ import { uuidOf } from '../defaults.ts'
 import { type Owner, computedUUID, describeOwner, libvirtName, ownerOf, ownership } from '../identity.ts'
 import { Refusal } from '../plan.ts'
 import { checkDocument, checkHostInterface, checkRawXML } from '../policy.ts'
-import { type BoundHost, boundHost } from '../references.ts'
+import { type BoundHost, boundHost, isProven } from '../references.ts'
 import type { World } from '../world.ts'
 import { type Documents, compare } from './compare.ts'
 import type { NetworkInputs } from './inputs.ts'
@@ -18,8 +18,6 @@ import { fieldsOf } from './paths.ts'
 import { type Spec, hasOwnBridge, hostInterfaces, renderNetwork } from './render.ts'
 import { connectionsOf, runningOn, usersOf } from './users.ts'
 
-/** An absence that the host itself confirmed so recently (ms) holds. */
-const CONFIRMED = 5_000
 
 export function gatherNetwork(world: World, object: VirtualNetwork, retainAll: boolean): NetworkInputs {
   const spec: Spec = object.spec
@@ -48,7 +46,7 @@ export function gatherNetwork(world: World, object: VirtualNetwork, retainAll: b
     running: runningOn(bound, binding.name).length,
     connections: connectionsOf(bound, binding.name),
     users: terminating ? usersOf(world, object, bound, binding.name) : [],
-    verified: bound.host.readSince(idOf.network(binding.uuid), world.clock.now() - CONFIRMED),
+    verified: isProven(world, bound.host, idOf.network(binding.uuid)),
     released: relation === 'Remade' && mark?.uid === uid && mark.released,
   }
   if (terminating) return inputs

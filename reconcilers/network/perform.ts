@@ -39,7 +39,7 @@ export async function performNetwork(action: NetworkAction, inputs: NetworkInput
       await connection.networkDestroy(ref)
       return
     case 'Undefined':
-      await connection.networkUndefine(ref).catch((error: unknown) => { if (!isAbsent(error)) throw error })
+      await connection.networkUndefine(ref).catch((error: unknown) => { if (!isAbsent(error, 'network')) throw error })
   }
 }
 

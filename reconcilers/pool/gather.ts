@@ -2,21 +2,19 @@
 
 import { uuidOf } from '../defaults.ts'
 import type { Binding } from '../../crds/common.ts'
-import { annotations } from '../../crds/names.ts'
+import { hasFinalizer } from '../../controller/finalizers.ts'
+import { annotations, finalizer } from '../../crds/names.ts'
 import type { StoragePool } from '../../crds/storagepool.ts'
 import { idOf, type HostView } from '../../observed/mirror.ts'
 import { type ObservedDomain, type ObservedPool, isActive } from '../../observed/objects.ts'
 import { parsed } from '../../xml/parsed.ts'
 import { computedUUID, libvirtName } from '../identity.ts'
 import { Refusal } from '../plan.ts'
-import { boundHost } from '../references.ts'
+import { boundHost, isProven } from '../references.ts'
 import type { World } from '../world.ts'
 import { type PoolInputs, type Relation, folderIntent } from './inputs.ts'
 import { checkPaths, differences, poolType, targetPath } from './render.ts'
 import { listUsers, referrersOf } from './users.ts'
-
-/** So long (ms) a read of the host is proof of what was not found. */
-const PROOF = 60_000
 
 /** What the kind keeps in memory for one object. */
 export interface Remembered { uid: string; adopted?: string; missing: boolean; sizesAt?: number }
@@ -59,12 +57,13 @@ export function gatherPool(world: World, object: StoragePool, remembered: Rememb
     object, bound, binding, terminating, relation, retainAll, now,
     differences: different,
     rival: relation.type === 'Absent' && !terminating ? rivalOf(mirror, spec, uuid) : undefined,
-    verified: bound.host.readSince(idOf.pool(uuid), now - PROOF),
+    verified: isProven(world, bound.host, idOf.pool(uuid)),
     wasUp: status?.capacity !== undefined && status.capacity !== '0',
     announced: recorded?.origin === 'Created' && status?.state === undefined && status?.path === undefined && status?.capacity === undefined,
     missing: remembered?.missing ?? false,
     madeFolder: pool?.path !== undefined && spec.dir !== undefined && metadata.annotations?.[annotations.intent] === folderIntent(pool.path),
     users: relation.type !== 'Ours' ? [] : terminating ? usersAtDeletion(world, object, bound.name, relation.pool, mirror) : different.length > 0 ? usersNow(world, object, bound.name, relation.pool, mirror) : [],
+    unfinished: terminating ? unfinishedIn(world, object) : [],
     volumes: pool === undefined ? undefined : mirror.volumesOf(pool.ref.uuid).length,
   }
 }
@@ -89,6 +88,11 @@ function usersAtDeletion(world: World, object: StoragePool, hypervisor: string, 
     objects: referrersOf(world, 'StoragePool', object),
     domains: [...mirror.domains()].filter(domain => usesPool(domain, pool)),
   })
+}
+
+function unfinishedIn(world: World, object: StoragePool): string[] {
+  const begun = referrersOf(world, 'StoragePool', object).filter(user => user.kind === 'StorageVolume' && user.status?.binding === undefined && hasFinalizer(user, finalizer))
+  return listUsers(world, '', object.metadata.namespace!, { objects: begun, domains: [] })
 }
 
 /** Domains that run on what lies in the pool. */

@@ -33,6 +33,8 @@ export interface PoolInputs extends Inputs<StoragePool> {
   madeFolder: boolean
   /** Who needs the pool: of the object's own namespace by name, others as a count. Only gathered where it matters. */
   users: string[]
+  /** Volumes that were begun in it and whose objects do not say so yet: without the pool they could not be found again. Only gathered at its deletion. */
+  unfinished: string[]
   /** How many volumes lie in it. */
   volumes?: number
   /** The kind itself is being removed from the API: everything stays on the hosts. */

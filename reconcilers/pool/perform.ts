@@ -62,7 +62,7 @@ export async function performPool(action: PoolAction, inputs: PoolInputs, memory
       })
       return
     case 'Undefined':
-      await connection.storagePoolUndefine(ref).catch((error: unknown) => { if (!isAbsent(error)) throw error })
+      await connection.storagePoolUndefine(ref).catch((error: unknown) => { if (!isAbsent(error, 'pool')) throw error })
   }
 }
 

@@ -156,6 +156,10 @@ function settled({ object, binding }: PoolInputs, active: boolean): Standing {
 function planDeletion(inputs: PoolInputs): PoolPlan {
   const { object, relation, binding, users, madeFolder } = inputs
   const leave = (why: string): PoolPlan => planOf({ reason: 'Deleting', message: why }, { gone: true })
+  if (inputs.unfinished.length > 0) {
+    const message = `The pool ${binding.name} is left when what was begun in it is done: ${inputs.unfinished.join(', ')}.`
+    return planOf({ reason: 'Deleting', message }, { deletionBlocked: { reason: 'InUse', message } })
+  }
   if (object.spec.managementPolicy === 'ObserveOnly' || object.status?.binding?.origin === 'Observed') return leave(`Left the pool ${binding.name} as it is: vireo only looked at it.`)
   if (relation.type === 'Absent') {
     if (!inputs.verified) return planOf({ reason: 'Deleting', message: 'Making sure that the pool is gone.' }, { actions: [lookUp(inputs)] })

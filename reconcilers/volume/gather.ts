@@ -9,14 +9,12 @@ import { type ObservedDomain, type ObservedPool, type ObservedVolume, isActive }
 import { libvirtName } from '../identity.ts'
 import { Refusal } from '../plan.ts'
 import { listUsers, referrersOf } from '../pool/users.ts'
-import { type BoundHost, boundHost, requireReady, requireSameHost, resolve } from '../references.ts'
+import { type BoundHost, boundHost, isProven, requireReady, requireSameHost, resolve } from '../references.ts'
 import { type World, call } from '../world.ts'
 import type { DiskUser, Origin, Recorded, VolumeInputs } from './inputs.ts'
 import { capacityOf, defaultFormat, nameProblem } from './render.ts'
 import type { Job } from './source/jobs.ts'
 
-/** So long (ms) a read of the host is proof of what was not found. */
-const PROOF = 60_000
 
 /** What the kind knows of one object beside the mirrors. */
 export interface Kept { job?: Job; made?: 'Created' | 'Adopted'; retainAll: boolean }
@@ -73,9 +71,7 @@ export function gatherVolume(world: World, object: StorageVolume, kept: Kept): V
     claimed: observed !== undefined && record === 'None' && !observing ? claimant(world, object, bound.name, poolName, name) : undefined,
     made: kept.made,
     retainAll: kept.retainAll,
-    verified: pool === undefined
-      ? bound.host.readSince(idOf.pool(poolUUID), now - PROOF)
-      : bound.host.readSince(idOf.volume(pool.ref.uuid, name), now - PROOF),
+    verified: isProven(world, bound.host, pool === undefined ? idOf.pool(poolUUID) : idOf.volume(pool.ref.uuid, name)),
     job: kept.job,
     attempt: `${metadata.generation ?? 0}/${metadata.annotations?.[annotations.reconcile] ?? ''}`,
     writers: observed === undefined || terminating || observing ? [] : writersOf(mirror, observed),

@@ -57,7 +57,7 @@ export async function performVolume(action: VolumeAction, inputs: VolumeInputs, 
     case 'HalfRemoved':
     case 'Deleted':
       if (observed === undefined) return
-      await bound.host.use().storageVolDelete(observed.ref, DeleteFlags.NORMAL).catch((error: unknown) => { if (!isAbsent(error)) throw error })
+      await bound.host.use().storageVolDelete(observed.ref, DeleteFlags.NORMAL).catch((error: unknown) => { if (!isAbsent(error, 'volume')) throw error })
   }
 }
 

@@ -33,7 +33,7 @@ describe('a controller that is killed', () => {
   let empty: string
   let reference: Record<Phase, { api: unknown; host: unknown }>
   let points: Record<Phase, Point[]>
-  let missed = 0
+  const missed: string[] = []
 
   beforeAll(async () => {
     stage = await Stage.start({ halting: true })
@@ -114,8 +114,10 @@ describe('a controller that is killed', () => {
       }
       expect(await stage.inventory()).toBe(empty)
     }
-    console.log(`${phases.reduce((sum, phase) => sum + points[phase].length, 0)} points in ${rounds} rounds; ${missed} did not come about`)
-    expect(missed).toBeLessThan(points.create.length / 10)
+    console.log(`${phases.reduce((sum, phase) => sum + points[phase].length, 0)} points in ${rounds} rounds; did not come about: ${missed.join(', ') || 'none'}`)
+    // How often a status is written depends on what was seen when; everything else is done, and once.
+    expect(missed.filter(point => !/\/status #[2-9]/.test(point))).toEqual([])
+    expect(missed.length).toBeLessThan(points.create.length / 10)
   }, 1_200_000)
 
   async function crash(phase: Phase, set: Stack[], held: readonly Point[]): Promise<void> {
@@ -125,8 +127,7 @@ describe('a controller that is killed', () => {
     await stacks.until(`${phase}: every stack is held or done`, set, (objects, { token: owner }) => interceptor.holds(owner) || isOver[phase](objects))
     for (const [i, point] of held.entries()) {
       if (interceptor.holds(set[i]!.token)) continue
-      missed++
-      console.log(`did not come about: ${phase} ${nameOf(point)}`)
+      missed.push(`${phase} ${nameOf(point)}`)
     }
     if (held.length > 0) {
       await stage.stopController('SIGKILL')

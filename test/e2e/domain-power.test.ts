@@ -105,7 +105,7 @@ describe('the power of a domain', () => {
     expect((await stage.get('virtualdomain', 'patient'))?.status?.actions).toMatchObject([{ name: 'power-off', token: '1', outcome: 'Done' }])
   })
 
-  test('a guest destroyed by hand is started again, by event, within about a second', async () => {
+  test('a guest destroyed by hand is started again, by event, long before any list would find it', async () => {
     const before = await running('killed')
     await stage.virsh('destroy', 'killed')
     const started = performance.now()

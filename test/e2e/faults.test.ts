@@ -138,7 +138,7 @@ describe('libvirtd', () => {
 
     await annotate('VirtualNetwork', 'released', 'vireo.dev/release=true')
     await stage.untilGone('VirtualNetwork', 'released')
-    await until('an Event tells of the release', async () => (await events('released')).includes('Released: Released by the annotation vireo.dev/release'))
+    await until('an Event tells of the release', async () => (await events('released')).includes('Released: Released by the annotation vireo.dev/release, written by kubectl-annotate: '))
 
     await host.kill('SIGCONT')
     await untilConnected('local')

@@ -31,7 +31,7 @@ for folder in /run /var/lib /var/log /var/cache /etc/libvirt; do
 done
 mv "$base/nwfilter" /etc/libvirt/nwfilter
 cp "$base/conf/"*.conf /etc/libvirt/
-mkdir -p /run/libvirt /var/log/libvirt /var/cache/libvirt/qemu/capabilities /var/lib/vireo /var/lib/libvirt
+mkdir -p /run/libvirt /run/lock /var/log/libvirt /var/cache/libvirt/qemu/capabilities /var/lib/vireo /var/lib/libvirt
 cp -a "$base/capabilities/." /var/cache/libvirt/qemu/capabilities/
 mount --bind "$base/run" /run/libvirt
 mount --bind "$base/log" /var/log/libvirt

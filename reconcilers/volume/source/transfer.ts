@@ -40,7 +40,7 @@ async function removeHalf(destination: Destination, volume: StorageVolRef): Prom
       await host.use().storageVolDelete(volume, 0)
       break
     } catch (error) {
-      if (isAbsent(error)) break
+      if (isAbsent(error, 'volume')) break
       const busy = error instanceof LibvirtError && (error.code === ErrorNumber.OPERATION_INVALID || error.code === ErrorNumber.INTERNAL_ERROR || error.code === ErrorNumber.RESOURCE_BUSY)
       if (!busy || tries >= REMOVALS) throw error
     }
@@ -65,7 +65,7 @@ async function requireFree({ host, clock, pool, name }: Destination, signal: Abo
   try {
     await connection.storageVolLookupByName(pool, name)
   } catch (error) {
-    if (isAbsent(error)) return
+    if (isAbsent(error, 'volume')) return
     throw error
   }
   throw new SourceError('Permanent', takenMessage(pool.name, name), { reason: 'Conflict' })

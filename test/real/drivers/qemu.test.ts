@@ -36,7 +36,7 @@ afterAll(async () => {
 
 describe('connect', () => {
   test('every kind of event comes', () => {
-    expect(classes).toEqual(new Set(['domain', 'network', 'pool', 'connection']))
+    expect(classes).toEqual(new Set(['domain', 'network', 'pool', 'nodedev', 'secret', 'connection']))
   })
 
   test('capabilities', async () => {

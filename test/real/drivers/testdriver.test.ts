@@ -61,7 +61,7 @@ describe('domains', () => {
     for (const absent of [c.domainLookupByUUID(nobody), c.domainLookupByName('nobody'), c.domainLookupByID(999)]) {
       const reason = await failure(absent)
       expect(reason).toBeInstanceOf(LibvirtError)
-      expect([reason.code, isAbsent(reason)]).toEqual([ErrorNumber.NO_DOMAIN, true])
+      expect([reason.code, isAbsent(reason, 'domain')]).toEqual([ErrorNumber.NO_DOMAIN, true])
     }
   })
 
@@ -95,14 +95,14 @@ describe('domains', () => {
 
     await c.domainDestroyFlags(await c.domainLookupByName('life'), 0)
     await c.domainUndefineFlags(dom, 0)
-    expect(isAbsent(await failure(c.domainLookupByName('life')))).toBe(true)
+    expect(isAbsent(await failure(c.domainLookupByName('life')), 'domain')).toBe(true)
   })
 
   test('a transient domain is gone after its shutdown', async () => {
     const dom = await c.domainCreateXML(domainXML('transient'), 0)
     expect(await c.domainIsPersistent(dom)).toBe(false)
     await c.domainShutdownFlags(dom, 0)
-    expect(isAbsent(await failure(c.domainLookupByName('transient')))).toBe(true)
+    expect(isAbsent(await failure(c.domainLookupByName('transient')), 'domain')).toBe(true)
   })
 
   test('addresses and statistics', async () => {
@@ -205,7 +205,7 @@ describe('events', () => {
   test('domains, networks and pools announce their changes in order', async () => {
     const own = await openAt(host, 'test:///default')
     const { events, saw } = recorder(own)
-    expect(await own.eventsRegister()).toEqual(new Set(['domain', 'network', 'pool', 'connection']))
+    expect(await own.eventsRegister()).toEqual(new Set(['domain', 'network', 'pool', 'nodedev', 'connection']))
     const dom = await c.domainCreateXML(domainXML('announced'), 0)
     await c.domainDestroyFlags(dom, 0)
     const net = await c.connectListAllNetworks()

@@ -86,9 +86,9 @@ export class ScriptedPeer {
 export const replyTo = <R>({ procedure, serial }: Frame, { ret }: Procedure<any, R>, value: R): Buffer =>
   frameOf({ procedure, serial }, (to) => ret.write(to, value))
 
-export const refusalOf = ({ procedure, serial, type }: Frame, { code, message = 'no' }: { code: number; message?: string | null }): Buffer =>
+export const refusalOf = ({ procedure, serial, type }: Frame, { code, message = 'no', str2 = null }: { code: number; message?: string | null; str2?: string | null }): Buffer =>
   frameOf({ procedure, serial, status: MessageStatus.ERROR, type: type === MessageType.STREAM ? MessageType.STREAM : MessageType.REPLY }, (to) => RemoteError.write(to, {
-    code, domain: 10, message, level: 2, dom: null, str1: null, str2: null, str3: null, int1: 0, int2: 0, net: null,
+    code, domain: 10, message, level: 2, dom: null, str1: null, str2, str3: null, int1: 0, int2: 0, net: null,
   }))
 
 export const quiet: ClientOptions = { callTimeout: 10_000, keepAliveInterval: 0, keepAliveCount: 0 }

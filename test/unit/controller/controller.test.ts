@@ -81,6 +81,18 @@ test('requeueAfter comes back after its time and is no failure', async () => {
   await running
 })
 
+test('whatever brings a key back earlier takes the place of what was due', async () => {
+  let runs = 0
+  const { clock, queue, stop, running } = start(async () => ++runs === 1 ? { type: 'requeueAfter', ms: 30_000 } : { type: 'done' })
+  queue.add('a')
+  await clock.advance(10_000)
+  queue.add('a')
+  await clock.advance(60_000)
+  expect(runs).toBe(2)
+  stop.abort()
+  await running
+})
+
 test('no more reconciles run at once than there are workers', async () => {
   let active = 0
   let most = 0

@@ -14,6 +14,7 @@ import { configMaps } from '../../../controller/resource.ts'
 import { Transport, type TransportOptions } from '../../../controller/transport.ts'
 import { FakeClock } from '../../support/fakeclock.ts'
 import { FaultyApi, type TlsOptions } from '../../support/faultyapi/server.ts'
+import { until } from '../../support/until.ts'
 
 const certificates = new URL('../../support/faultyapi/certificates/', import.meta.url)
 const pem = (name: string): string => readFileSync(new URL(name, certificates), 'utf8')
@@ -164,6 +165,27 @@ describe('requests', () => {
     const client = open(api.kubeConfig())
     for (let i = 0; i < 100; i++) await client.get(configMaps, 'shop', 'a')
     expect(api.connections).toBeLessThanOrEqual(2)
+  })
+
+  test('are answered however many watches are open', async () => {
+    api.auto = (exchange) => { if (exchange.isWatch) exchange.open(); else exchange.json({}); return true }
+    const client = open(api.kubeConfig())
+    const stop = new AbortController()
+    const watching = Array.from({ length: 200 }, async () => {
+      for await (const line of transport!.watch({ path: '/api/v1/secrets', query: { watch: true }, idleTimeout: 60_000, signal: stop.signal })) expect(line).toBeUndefined()
+    })
+    await until('all watches are open', () => api.openSockets >= 200)
+    expect(await client.get(configMaps, 'shop', 'a')).toEqual({})
+    stop.abort(new Error('stopping'))
+    for (const outcome of await Promise.allSettled(watching)) expect(outcome).toMatchObject({ status: 'rejected', reason: { message: 'stopping' } })
+  })
+
+  test('that wait for a socket end after the timeout too', async () => {
+    const client = open(api.kubeConfig(), { timeout: 5_000 })
+    const caught = Array.from({ length: 130 }, () => client.get(configMaps, 'shop', 'a').catch((error: unknown) => error))
+    await until('all sockets are taken', () => api.held === 128)
+    await clock.advance(5_000)
+    for (const error of await Promise.all(caught)) expect(error).toBeInstanceOf(RequestTimeout)
   })
 
   test('are counted by code, method and host, and shown to the hook', async () => {

@@ -9,7 +9,7 @@ test('a captured conversation with libvirtd is repeated byte for byte and read a
   const results: unknown = JSON.parse(JSON.stringify(await replay(capture), (_, value: unknown) => (typeof value === 'bigint' ? `${value}n` : value)))
   expect(results).toEqual(capture.results)
   expect(results).toMatchObject({
-    classes: ['connection', 'domain', 'network', 'pool'], libVersion: 9_000_000,
+    classes: ['connection', 'domain', 'network', 'nodedev', 'pool'], libVersion: 9_000_000,
     absent: { code: 42, procedure: 'domainLookupByName' },
     events: [{ name: 'lifecycle', event: 0 }, { name: 'lifecycle', event: 2 }, { name: 'lifecycle', event: 5 }, { name: 'lifecycle', event: 1 }],
   })

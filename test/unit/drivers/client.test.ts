@@ -209,7 +209,8 @@ describe('the end of the connection', () => {
 
 describe('a host that breaks the protocol loses the connection', () => {
   const cases: [string, (peer: ScriptedPeer) => Uint8Array[], string][] = [
-    ['a frame of another program', ({ calls }) => [frameOf({ ...calls[0]!, program: 0x2000_8087, type: MessageType.REPLY })], 'program 0x20008087'],
+    ['a frame of another program', ({ calls }) => [frameOf({ ...calls[0]!, program: 0x2000_8087, type: MessageType.REPLY })], 'answered connectGetType as program 0x20008087 instead of 0x20008086'],
+    ['an event of another program', () => [frameOf({ program: 0x2000_8087, procedure: 6, type: MessageType.MESSAGE })], 'an event of program 0x20008087, which nobody asked for'],
     ['another protocol version', ({ calls }) => { const bytes = replyTo(calls[0]!, p.connectGetType, 'X'); bytes.writeUInt32BE(2, 8); return [bytes] }, 'version 2'],
     ['a reply that names another procedure', ({ calls }) => [frameOf({ procedure: 4, serial: calls[0]!.serial })], 'answered connectGetType (3) as procedure 4'],
     ['a reply to a serial that was never used', () => [frameOf({ serial: 999 })], 'answered serial 999, which no call waits for'],

@@ -21,7 +21,9 @@ const message = (procedure: number, id: number, body: (to: Writer) => void): Buf
 const lifecycle = (id: number, detail = 0): Buffer => message(318, id, (to) => { Domain.write(to, dom); int.write(to, 4); int.write(to, detail) })
 const networkLifecycle = (id: number): Buffer => message(315, id, (to) => { Network.write(to, net); int.write(to, 2); int.write(to, 0) })
 
-const registrations = [p.connectDomainEventCallbackRegisterAny, p.connectNetworkEventRegisterAny, p.connectStoragePoolEventRegisterAny]
+const registrations = [
+  p.connectDomainEventCallbackRegisterAny, p.connectNetworkEventRegisterAny, p.connectStoragePoolEventRegisterAny, p.connectNodeDeviceEventRegisterAny, p.connectSecretEventRegisterAny,
+]
 const eventOf = (frame: Frame): number => new Reader(frame.payload).bytes.readInt32BE(0)
 
 /** Answers the registrations until all are: `answer` gives the callback id, or null to refuse. */
@@ -53,7 +55,7 @@ describe('registration', () => {
     const { events, client, peer } = await setUp()
     const classes = events.register(client, features)
     await answerAll(peer, (kind, eventID) => (kind === 'connectStoragePoolEventRegisterAny' ? null : eventID))
-    expect([...(await classes)].toSorted()).toEqual(['connection', 'domain', 'network'])
+    expect([...(await classes)].toSorted()).toEqual(['connection', 'domain', 'network', 'nodedev', 'secret'])
   })
 
   test('an event id that the daemon does not know is left out, and the others work', async () => {

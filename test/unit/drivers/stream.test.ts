@@ -1,11 +1,11 @@
-// Uploads and downloads against a scripted host: order, back-pressure, the confirmed end, and every way of breaking off.
+// Uploads, downloads and consoles against a scripted host: order, back-pressure, the confirmed end, and every way of breaking off.
 
 import { describe, expect, test } from 'vitest'
-import type { DownloadStream, UploadStream } from '../../../drivers/driver.ts'
+import type { DownloadStream, DuplexStream, UploadStream } from '../../../drivers/driver.ts'
 import { ConnectionLost, LibvirtError } from '../../../drivers/errors.ts'
 import { MessageStatus, MessageType, type Frame } from '../../../drivers/remote/frame.ts'
 import { procedures as p } from '../../../drivers/remote/protocol.ts'
-import { openDownload, openUpload } from '../../../drivers/remote/stream.ts'
+import { openDownload, openDuplex, openUpload } from '../../../drivers/remote/stream.ts'
 import { FakeClock, settle } from '../../support/fakeclock.ts'
 import { connected, frameOf, raw, refusalOf, replyTo, type ScriptedPeer } from '../../support/rpc/scripted-peer.ts'
 
@@ -17,21 +17,23 @@ const packets = (peer: ScriptedPeer): Frame[] => peer.frames.filter(({ type }) =
 const packet = (peer: ScriptedPeer, status: number, data: Uint8Array = Buffer.alloc(0)): Buffer =>
   frameOf({ procedure: peer.calls[0]!.procedure, serial: peer.calls[0]!.serial, type: MessageType.STREAM, status }, raw(data))
 const streamError = (peer: ScriptedPeer): Buffer => refusalOf({ ...peer.calls[0]!, type: MessageType.STREAM }, { code: 38, message: 'No space left on device' })
+const data = (text: string) => (peer: ScriptedPeer) => packet(peer, MessageStatus.CONTINUE, Buffer.from(text))
+const end = (peer: ScriptedPeer) => packet(peer, MessageStatus.CONTINUE)
 
 const upload = async (): Promise<{ stream: UploadStream; peer: ScriptedPeer }> => {
   const { client, peer } = await connected({ clock: clock() })
-  const opening = openUpload(client, args)
+  const opening = openUpload(client, p.storageVolUpload, args)
   await settle()
   peer.reply(peer.calls[0]!, p.storageVolUpload, undefined)
-  return { stream: await opening, peer }
+  return { stream: (await opening).stream, peer }
 }
 const download = async (...first: ((peer: ScriptedPeer) => Buffer)[]): Promise<{ stream: DownloadStream; peer: ScriptedPeer; time: FakeClock }> => {
   const time = clock()
   const { client, peer } = await connected({ clock: time })
-  const opening = openDownload(client, args)
+  const opening = openDownload(client, p.storageVolDownload, args)
   await settle()
   peer.send(replyTo(peer.calls[0]!, p.storageVolDownload, undefined), ...first.map((make) => make(peer)))
-  return { stream: await opening, peer, time }
+  return { stream: (await opening).stream, peer, time }
 }
 const bytesOf = async (stream: DownloadStream): Promise<Buffer> => {
   const chunks: Uint8Array[] = []
@@ -126,7 +128,7 @@ describe('upload', () => {
 
   test('a refused opening rejects and closes its connection', async () => {
     const { client, peer } = await connected()
-    const opening = failure(openUpload(client, args))
+    const opening = failure(openUpload(client, p.storageVolUpload, args))
     await settle()
     peer.refuse(peer.calls[0]!, { code: 50 })
     expect(await opening).toMatchObject({ code: 50 })
@@ -135,9 +137,6 @@ describe('upload', () => {
 })
 
 describe('download', () => {
-  const data = (text: string) => (peer: ScriptedPeer) => packet(peer, MessageStatus.CONTINUE, Buffer.from(text))
-  const end = (peer: ScriptedPeer) => packet(peer, MessageStatus.CONTINUE)
-
   test('bytes that come in the same chunk as the reply are not lost', async () => {
     const { stream, peer } = await download(data('abc'), data('defgh'), end)
     const reading = bytesOf(stream)
@@ -212,5 +211,71 @@ describe('download', () => {
     await time.advance(1)
     await aborting
     expect(peer.closed).toBe(true)
+  })
+})
+
+describe('console', () => {
+  const console = async (): Promise<{ stream: DuplexStream; peer: ScriptedPeer }> => {
+    const { client, peer } = await connected({ clock: clock() })
+    const opening = openDuplex(client, p.domainOpenConsole, { dom: { name: 'vm', uuid: '6695eb01-f6a4-8304-79aa-97f2502e193f', id: 1 }, name: null, flags: 0 })
+    await settle()
+    peer.reply(peer.calls[0]!, p.domainOpenConsole, undefined)
+    return { stream: (await opening).stream, peer }
+  }
+  const text = async (stream: DuplexStream): Promise<string> => (await bytesOf(stream)).toString()
+
+  test('bytes go both ways at once', async () => {
+    const { stream, peer } = await console()
+    const reading = text(stream)
+    peer.send(data('login: ')(peer))
+    await stream.write(Buffer.from('root'))
+    peer.send(data('root')(peer))
+    expect(packets(peer).map(({ payload }) => payload.toString())).toEqual(['root'])
+    const finishing = stream.finish()
+    await settle()
+    expect(packets(peer).at(-1)).toMatchObject({ status: MessageStatus.OK })
+    peer.send(packet(peer, MessageStatus.OK))
+    await finishing
+    expect(await reading).toBe('login: root')
+    expect(peer.closed).toBe(true)
+  })
+
+  test('ends when the guest\'s side does, and takes nothing more', async () => {
+    const { stream, peer } = await console()
+    const reading = text(stream)
+    peer.send(data('bye')(peer), end(peer))
+    await settle()
+    expect(packets(peer).map(({ status }) => status)).toEqual([MessageStatus.OK])
+    expect((await failure(stream.write(Buffer.from('x')))).message).toBe('the host has ended the stream of domainOpenConsole')
+    peer.send(packet(peer, MessageStatus.OK))
+    expect(await reading).toBe('bye')
+  })
+
+  test('takes nothing after finish, and what the guest still says is dropped', async () => {
+    const { stream, peer } = await console()
+    const finishing = stream.finish()
+    await settle()
+    expect(await failure(stream.write(Buffer.from('x')))).toBeInstanceOf(TypeError)
+    peer.send(data('late')(peer), packet(peer, MessageStatus.OK))
+    await finishing
+    expect(await text(stream)).toBe('')
+  })
+
+  test('a finish gets through though nobody reads what the guest says', async () => {
+    const { stream, peer } = await console()
+    while (!peer.paused) peer.send(packet(peer, MessageStatus.CONTINUE, Buffer.alloc(262_120)))
+    const finishing = stream.finish()
+    await settle()
+    expect(peer.paused).toBe(false)
+    peer.send(packet(peer, MessageStatus.OK))
+    await finishing
+  })
+
+  test('an error of the host rejects reader and writer', async () => {
+    const { stream, peer } = await console()
+    const reading = failure(text(stream))
+    peer.send(streamError(peer))
+    expect(await reading).toBeInstanceOf(LibvirtError)
+    expect(await failure(stream.write(Buffer.from('x')))).toBeInstanceOf(LibvirtError)
   })
 })

@@ -3,9 +3,9 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { procedures } from '../../../drivers/remote/protocol.ts'
-import { Domain, Leases, RemoteError, StatsRecords, StorageVol, typedParams } from '../../../drivers/remote/types.ts'
+import { Domain, Leases, RemoteError, StatsRecords, StorageVol, givenParams, typedParams } from '../../../drivers/remote/types.ts'
 import {
-  ProtocolError, Reader, STRING_MAX, Writer, array, chars, double, flag, hyper, int, optional, size, string, struct, text, uhyper, uint, uuid, type Codec,
+  ProtocolError, Reader, STRING_MAX, Writer, array, charArray, chars, cpuset, double, flag, hyper, int, opaque, optional, size, string, struct, text, uhyper, uint, uuid, type Codec,
 } from '../../../drivers/remote/xdr.ts'
 import { encoded } from '../../support/rpc/scripted-peer.ts'
 
@@ -30,6 +30,9 @@ const roundTrips: [string, Codec<any>, fc.Arbitrary<any>][] = [
   ['text', text, strings],
   ['uuid', uuid, uuids],
   ['chars', chars(32), fc.string({ unit: fc.constantFrom('a', 'B', '0', '_', '-', ' '), maxLength: 32 })],
+  ['charArray', charArray(300), fc.string({ unit: fc.constantFrom('a', 'ä', '0', ' '), maxLength: 100 })],
+  ['opaque', opaque(1000), fc.uint8Array({ maxLength: 100 }).map((bytes) => Buffer.from(bytes))],
+  ['cpuset', cpuset(2048), fc.uniqueArray(fc.nat({ max: 1000 })).map((cpus) => cpus.toSorted((a, b) => a - b))],
   ['array', array(string, 1000), fc.array(strings)],
   ['optional', optional(string), fc.option(strings)],
   ['struct', struct({ a: int, b: optional(struct({ c: string })), d: array(uhyper, 10) }), fc.record({ a: ints, b: fc.option(fc.record({ c: strings })), d: fc.array(fc.bigInt({ min: 0n, max: 9n }), { maxLength: 10 }) })],
@@ -110,6 +113,12 @@ describe('what we do not send', () => {
   test.each(['', '1234', 'g'.repeat(32), '6695eb01-f6a4-8304-79aa-97f2502e193f0'])('%j as a UUID', (value) => {
     expect(() => encoded(uuid, value)).toThrow(TypeError)
   })
+  test('bytes and CPUs beyond their limit', () => {
+    expect(() => encoded(opaque(3), Buffer.alloc(4))).toThrow('4 bytes are over the protocol\'s limit of 3')
+    expect(() => encoded(cpuset(1), [8])).toThrow(RangeError)
+    expect(() => encoded(cpuset(1), [-1])).toThrow('-1 is not the number of a CPU')
+    expect(() => encoded(cpuset(1), [0.5])).toThrow(RangeError)
+  })
   test('an int beyond 32 bits, a negative size', () => {
     expect(() => encoded(int, 2 ** 31)).toThrow(RangeError)
     expect(() => encoded(size, -1)).toThrow(RangeError)
@@ -129,6 +138,28 @@ describe('typed parameters', () => {
       encoded(string, 'string'), encoded(struct({ t: int, v: string }), { t: 7, v: 'ä' }),
     ])
     expect({ ...read(typedParams(), bytes) }).toEqual({ int: -5, uint: 4_000_000_000, llong: -(2n ** 60n) - 1n, ullong: 2n ** 64n - 1n, double: 0.25, bool: true, string: 'ä' })
+  })
+
+  test.each<[string, number | bigint | boolean | string, number, number | bigint | boolean | string]>([
+    ['vcpu_quota', 50_000, 3, 50_000n], ['vcpu_quota', -1, 3, -1n], ['cpu_shares', 1024, 4, 1024n], ['hard_limit', 1n, 4, 1n], ['numa_mode', 0, 1, 0], ['weight', 100, 2, 100],
+    ['read_iops_sec_max_length', 1, 4, 1n], ['inbound.average', 7, 2, 7], ['migrate_uri', 'x', 7, 'x'], ['cmt', true, 6, true], ['unknown', -1, 1, -1], ['unknown', 5n, 4, 5n], ['unknown', 0.5, 5, 0.5],
+  ])('%s given as %s is sent as type %i, whatever the caller\'s number was', (field, value, type, back) => {
+    const bytes = encoded(givenParams(10), { [field]: value })
+    expect(read(array(struct({ field: string, type: int }), 1), bytes)).toEqual([{ field, type }])
+    expect({ ...read(typedParams(), bytes) }).toEqual({ [field]: back })
+  })
+
+  test('a list is a field that comes several times', () => {
+    const pair = struct({ field: string, type: int, value: string })
+    expect(read(array(pair, 10), encoded(givenParams(10), { migrate_disks: ['vda', 'vdb'], destination_name: 'x' }))).toEqual([
+      { field: 'migrate_disks', type: 7, value: 'vda' }, { field: 'migrate_disks', type: 7, value: 'vdb' }, { field: 'destination_name', type: 7, value: 'x' },
+    ])
+  })
+
+  test('a value that is no number where libvirt wants one is refused here', () => {
+    expect(() => encoded(givenParams(10), { hard_limit: 'much' })).toThrow('the parameter hard_limit wants a whole number, not "much"')
+    expect(() => encoded(givenParams(10), { numa_mode: 0.5 })).toThrow(TypeError)
+    expect(() => encoded(givenParams(10), { cpu_shares: -1 })).toThrow(RangeError)
   })
 
   test('a field named like a property of every object is only a field', () => {

@@ -350,6 +350,14 @@ describe('reading', () => {
     }
   })
 
+  test.each([ErrorNumber.NO_STORAGE_POOL, ErrorNumber.NO_NETWORK, ErrorNumber.NO_SECRET])('of a domain that fails because something else is absent (code %i) is no absence of the domain', async code => {
+    const { host, machine } = await opened()
+    machine.broken.set(A, refusal(code, 'no such other thing'))
+    await expect(host.refresh(idOf.domain(A))).rejects.toThrow('no such other thing')
+    expect(host.mirror.domain(A)).toBeDefined()
+    expect(host.unread(idOf.domain(A))?.message).toBe('no such other thing')
+  })
+
   test('of one object that fails does not keep the host from being opened, and is no absence', async () => {
     const machine = new Machine()
     machine.domains.set(B, 'b')

@@ -157,22 +157,6 @@ describe('LeaseWatch', () => {
     expect(host.asked).toHaveLength(5)
   })
 
-  test('what somebody expects is asked for each second, what is there is not', async () => {
-    host.mirror.set(domain('web', [{ mac: A, network: 'lab' }]))
-    await clock.advance(600_000)
-    host.asked = []
-    watch.expect('lab', [A])
-    await clock.advance(5_000)
-    expect(host.asked).toHaveLength(5)
-    host.answers.set('lab', [lease(A, '10.0.0.5')])
-    await clock.advance(1_000)
-    host.asked = []
-    watch.expect('lab', [A])
-    watch.expect('nowhere', [A])
-    await clock.advance(30_000)
-    expect(host.asked).toHaveLength(0)
-  })
-
   test('stops when the last guest of a network stops, and when it is closed', async () => {
     host.mirror.set(domain('web', [{ mac: A, network: 'lab' }]))
     host.mirror.set(domain('db', [{ mac: B, network: 'lab' }], { id: 2 }))

@@ -81,6 +81,8 @@ class Bed {
 
 const ready = (status: 'True' | 'False', rest: object = {}): object => ({ observedGeneration: 1, conditions: [{ type: 'Ready', status, reason: 'x', message: '', lastTransitionTime: '' }], ...rest })
 const bound = (name: string, uuid?: string): object => ({ binding: { hypervisor: 'kvm7', name, uuid, origin: 'Created' } })
+/** A volume that was made and is being deleted. */
+const going = (name: string): Fields => ({ spec: { poolRef: { name: 'images' } }, status: { ...bound(`shop.${name}`), path: `/p/shop.${name}` }, metadata: { deletionTimestamp: 'now' } })
 const set = (object: Observed, before?: Observed): ObservedChange => ({ type: 'set', id: 'id', object, before })
 const gone = (object: Observed): ObservedChange => ({ type: 'gone', id: 'id', object })
 
@@ -189,14 +191,18 @@ describe('a change on the host', () => {
     ['lets go of a disk that it named by pool and volume', set(domain(), domain({ disks: [{ ...disk('/p'), source: undefined, pool: 'shop.images', volume: 'shop.root' }] }))],
     ['is undefined', gone(domain({ disks: [disk('/p/shop.root')] }))],
     ['drops an overlay above it', set(domain({ disks: [disk('/p/x')] }), domain({ disks: [{ ...disk('/p/x'), backing: ['/p/shop.root'] }] }))],
-  ])('wakes what is being deleted when a domain %s', (_what, change) => {
-    bed.put('StorageVolume', 'root', { spec: { poolRef: { name: 'images' } }, metadata: { deletionTimestamp: 'now' } })
-    expect(bed.observe(change)).toContain('StorageVolume/shop/root')
+  ])('wakes the volume that is being deleted, and no other, when a domain %s', (_what, change) => {
+    bed.put('StorageVolume', 'root', going('root'))
+    bed.put('StorageVolume', 'other', going('other'))
+    expect(bed.observe(change).filter(key => key.startsWith('StorageVolume/'))).toEqual(['StorageVolume/shop/root'])
   })
 
-  test('wakes a volume that is being deleted when one above it goes', () => {
-    bed.put('StorageVolume', 'root', { spec: { poolRef: { name: 'images' } }, metadata: { deletionTimestamp: 'now' } })
-    expect(bed.observe(gone(volume('overlay')))).toContain('StorageVolume/shop/root')
+  test('wakes the volume that is being deleted, and no other, when one above it goes or turns to another', () => {
+    bed.put('StorageVolume', 'root', going('root'))
+    bed.put('StorageVolume', 'other', going('other'))
+    const overlay = { ...volume('overlay'), backing: '/p/shop.root' } as Observed
+    expect(bed.observe(gone(overlay)).filter(key => key.startsWith('StorageVolume/'))).toEqual(['StorageVolume/shop/root'])
+    expect(bed.observe(set(volume('overlay'), overlay)).filter(key => key.startsWith('StorageVolume/'))).toEqual(['StorageVolume/shop/root'])
   })
 
   test('of a lease wakes the domain with the MAC address', () => {

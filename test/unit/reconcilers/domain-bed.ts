@@ -78,7 +78,7 @@ export class Bed {
     const pool: StoragePool = { apiVersion, kind: 'StoragePool', metadata: meta('images'), spec: {}, status: { ...ready, binding: { hypervisor: 'kvm7', name: 'images', uuid: POOL, origin: 'Created' } } }
     const network = (name: string): VirtualNetwork => ({ apiVersion, kind: 'VirtualNetwork', metadata: meta(name), spec: {}, status: { ...ready, binding: { hypervisor: 'kvm7', name: `shop.${name}`, uuid: `net-${name}`, origin: 'Created' } } })
     const host = {
-      state: 'Open', since: 0, mirror: this.mirror, readSince: () => true, use: () => { throw new Error('a plan makes no call') },
+      state: 'Open', since: 0, session: 1, mirror: this.mirror, readSince: () => true, use: () => { throw new Error('a plan makes no call') },
       facts: { driver, hostname: 'kvm7', libvirtVersion: 9_000_000, hypervisorVersion: 7_002_000, cpus: 4, memoryKiB: 2 ** 24, capabilities: CAPABILITIES },
     } as unknown as Host
     this.world = {

@@ -33,7 +33,9 @@ class Stage {
     this.bed = bed
     bed.object = { ...bed.object, metadata: { ...bed.object.metadata, finalizers: [] } }
     const host = bed.world.host('kvm7')! as unknown as Record<string, unknown>
-    Object.assign(host, { use: () => this.#connection(), refresh: async () => { this.log.push('refresh'); return await settle() }, readSince: () => false, unread: () => undefined } satisfies Partial<Record<keyof Host, unknown>>)
+    let readAt = -Infinity
+    const refresh = async (): Promise<undefined> => { this.log.push('refresh'); readAt = bed.clock.now(); await settle(); return undefined }
+    Object.assign(host, { use: () => this.#connection(), refresh, readSince: (_id, time) => readAt >= time, unread: () => undefined } satisfies Partial<Host> & { refresh: unknown })
     const log = (...line: unknown[]): void => { this.lines.push(line) }
     const client = {
       find: async (): Promise<KubeObject | undefined> => { this.log.push('get'); return await Promise.resolve(bed.object) },
@@ -219,6 +221,25 @@ describe('an error of the host', () => {
     expect(await stage.reconcile()).toEqual({ type: 'done' })
     expect(stage.conditions['Ready']).toMatchObject({ reason: 'Unsupported', message: expect.stringMatching(/kvm7.*QEMU.*not supported/) as string })
     expect(stage.conditions['Stalled']).toBeDefined()
+    // What is left to do after the definition is another plan, and has its own try.
+    await stage.reconcile()
+    stage.log.length = 0
+    await stage.bed.clock.advance(3_600_000)
+    await stage.reconcile()
+    expect(stage.log).not.toContain('domainCreateWithFlags')
+  })
+
+  test('that says Unsupported is tried again over another connection: its daemon may have learnt it', async () => {
+    const stage = new Stage()
+    stage.instead = { domainCreateWithFlags: () => Promise.reject(refuses('this function is not supported', ErrorNumber.NO_SUPPORT)) }
+    await stage.reconcile()
+    await stage.reconcile()
+    stage.log.length = 0
+    Object.assign(stage.bed.world.host('kvm7')!, { session: 2 })
+    stage.instead = {}
+    await stage.reconcile()
+    expect(stage.log).toContain('domainCreateWithFlags')
+    expect(stage.conditions['Ready']).toMatchObject({ status: 'True' })
   })
 
   test('that is no answer, for the connection ended, is no error of the object: nothing is written, it is tried again', async () => {

@@ -157,13 +157,13 @@ describe('a running guest', () => {
 
   test('devices that others plugged in stay', () => {
     const bed = settled()
-    bed.byHand(document => { childOf(document, 'devices')!.children.push(...parseFragment('<disk type="file" device="disk"><source file="/srv/x"/><target dev="vdz" bus="virtio"/></disk><interface type="network"><mac address="52:54:00:ff:ff:ff"/><source network="other"/></interface><hostdev mode="subsystem" type="usb"/>')) }, 'both')
+    bed.byHand(document => { childOf(document, 'devices')!.children.push(...parseFragment('<disk type="file" device="disk"><source file="/srv/x"/><target dev="vdz" bus="virtio"/></disk><interface type="network"><mac address="52:54:00:ff:ff:ff"/><source network="other"/></interface><hostdev mode="subsystem" type="usb"/><disk type="file" device="disk"><source file="/srv/backup"/><target dev="vdy" bus="virtio"/><alias name="ua-backup"/></disk>')) }, 'both')
     expect(bed.plan()).toMatchObject({ actions: [], pending: [], drift: [] })
     bed.edit(spec => { spec.disks!.pop(); spec.interfaces!.pop() })
     const done = bed.settle()
-    expect(done.filter(action => action.type === 'DeviceDetached').map(action => action.reason).join()).not.toMatch(/vdz|ff:ff/)
+    expect(done.filter(action => action.type === 'DeviceDetached').map(action => action.reason).join()).not.toMatch(/vdz|ff:ff|backup/)
     for (const document of [bed.inactive, bed.live]) {
-      expect(childrenOf(childOf(document, 'devices'), 'disk').map(disk => attributeOf(childOf(disk, 'target'), 'dev'))).toContain('vdz')
+      expect(childrenOf(childOf(document, 'devices'), 'disk').map(disk => attributeOf(childOf(disk, 'target'), 'dev'))).toEqual(expect.arrayContaining(['vdz', 'vdy']))
       expect(childOf(document, 'devices', 'hostdev')).toBeDefined()
     }
   })
@@ -295,6 +295,15 @@ describe('ownership', () => {
     const plan = bed.plan()
     expect(plan).toMatchObject({ actions: [], standing: { reason: 'Conflict' } })
     expect(plan.standing.message).toMatch(/memory/)
+  })
+
+  test('a password that an adoption gives the display of a running guest is staged, and nowhere to be read', () => {
+    const bed = foreign(new Bed({ spec: { ...FULL, adoptionPolicy: 'Always' } }), () => 'unmarked')
+    bed.byHand(document => { delete childOf(document, 'devices', 'graphics')!.attributes['passwd'] }, 'both')
+    const { actions } = bed.plan()
+    const adopted = actions.flatMap(action => (action.type === 'Defined' ? action.adopted ?? [] : []))
+    expect(adopted.find(change => change.path.includes('passwordSecretRef'))).toMatchObject({ desired: '***' })
+    expect(JSON.stringify(adopted)).not.toContain(PASSWORD)
   })
 
   test('adopting needs the grant', () => {

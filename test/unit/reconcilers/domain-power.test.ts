@@ -193,7 +193,13 @@ describe('a verb', () => {
     expect(types(power('Shutoff', 'Shutdown', { restartPolicy: 'Never', memory: { ends: 0, restarting: true, stopping: NOW - 1_000 } }))).toEqual(['Started'])
   })
 
-  test('is not acted on while the object is being deleted', () => {
-    expect(types(power('Running', 'Booted', { verbs: { reset: '7' }, terminating: true }))).toEqual(['ShutdownRequested'])
+  test.each(['reset', 'restart'] as const)('%s is not acted on while the object is being deleted', verb => {
+    expect(types(power('Running', 'Booted', { verbs: { [verb]: '7' }, terminating: true }))).toEqual(['ShutdownRequested'])
+  })
+
+  test('power-off ends a guest that is being deleted and does not shut down, as the message says it does', () => {
+    const waiting = { terminating: true, onTimeout: 'Wait', memory: { ends: 0, stopping: NOW - 3_600_000 } } as const
+    expect(power('Running', 'Booted', waiting)).toMatchObject({ actions: [], standing: { reason: 'Deleting', message: expect.stringContaining('vireo.dev/power-off') } })
+    expect(power('Running', 'Booted', { ...waiting, verbs: { 'power-off': '7' } })).toMatchObject({ actions: [{ type: 'PoweredOff' }], standing: { reason: 'Deleting' } })
   })
 })

@@ -395,7 +395,7 @@ describe('deleting', () => {
   test('a released object is let go without a look at the host', async () => {
     bed.put({ ...terminating, annotations: { [annotations.release]: 'true' } }, bound)
     bed.gather = () => { throw new Error('nothing is gathered') }
-    expect((await bed.reconcile()).log).toEqual(['event: Warning Released', 'api: finalizers []'])
+    expect((await bed.reconcile()).log).toEqual(['api: get', 'event: Warning Released', 'api: finalizers []'])
   })
 
   test('an object without our finalizer is none of our business', async () => {

@@ -24,7 +24,7 @@ function inputs({ spec = {}, status, generation = 1, grants = 'Forbidden', field
   const object = { apiVersion: 'v', kind: 'StoragePool', metadata: { name: 'images', namespace: 'ns', uid: 'u', resourceVersion: '1', generation }, spec: { dir: { path: '/p' }, ...spec }, status } as unknown as StoragePool
   return {
     object, terminating: false, bound: { name: 'h', grant: { hypervisor: 'h', namespace: 'ns', foreignObjects: grants } } as PoolInputs['bound'], binding,
-    relation: { type: 'Absent' }, differences: [], verified: false, wasUp: status !== undefined, announced: false, missing: false, madeFolder: false, users: [], retainAll: false, now: 0, ...fields,
+    relation: { type: 'Absent' }, differences: [], verified: false, wasUp: status !== undefined, announced: false, missing: false, madeFolder: false, users: [], unfinished: [], retainAll: false, now: 0, ...fields,
   }
 }
 const changed = [{ path: 'netfs.host', found: 'a', wanted: 'b' }]
@@ -77,6 +77,7 @@ describe('the plan of a pool', () => {
     ['ended', { status: up, fields: { relation: ours() } }, false, ['Stopped', 'Undefined']],
     ['ended with the folder that vireo made', { status: up, fields: { relation: ours(), madeFolder: true } }, false, ['Stopped', 'FolderRemoved', 'Undefined']],
     ['in use', { status: up, fields: { relation: ours(), users: ['StorageVolume x'] } }, false, [], 'InUse'],
+    ['left, and something in it is not done', { spec: { deletionPolicy: 'Retain' }, status: up, fields: { relation: ours(), unfinished: ['StorageVolume x'] } }, false, [], 'InUse'],
     ['kept by Retain', { spec: { deletionPolicy: 'Retain' }, status: up, fields: { relation: ours() } }, true, []],
     ['kept because it was adopted', { status: { ...up, binding: { ...binding, origin: 'Adopted' } }, fields: { relation: ours() } }, true, []],
     ['kept because it is a stranger\'s', { fields: { relation: foreign() } }, true, []],

@@ -1,0 +1,119 @@
+// What every group of calls goes through: one client for the calls, further ones for what takes long.
+
+import type { DownloadStream, DuplexStream, UploadStream } from '../../driver.ts'
+import { LibvirtError, Unsupported } from '../../errors.ts'
+import type { Client } from '../client.ts'
+import type { Features } from '../handshake.ts'
+import { procedures, type Procedure } from '../protocol.ts'
+import { openDownload, openDuplex, openUpload, type Opened } from '../stream.ts'
+
+/** virTypedParameterFlags: without it a daemon leaves strings out of typed parameters. */
+export const STRING_OKAY = 4
+/** For calls that ask for a bulk list of everything. */
+export const listAll = { need_results: true, flags: 0 }
+
+export interface RpcParts {
+  client: Client
+  features: Features
+  /** Opens a further connection to the same place: streams and calls without a deadline have their own, so that they delay no other call. */
+  dial: () => Promise<Client>
+}
+
+export class Rpc {
+  readonly client: Client
+  readonly features: Features
+  readonly #dial: () => Promise<Client>
+  readonly #others = new Set<Client>()
+  #closing = false
+  /** What the driver turned out not to have. */
+  readonly #lacking = new Map<string, Unsupported>()
+  /** Answers that stay true as long as the connection lives. */
+  readonly #learnt = new Map<string, Promise<any>>()
+
+  constructor({ client, features, dial }: RpcParts) {
+    this.client = client
+    this.features = features
+    this.#dial = dial
+  }
+
+  /** Rejects with Unsupported, and asks no more, where the driver lacks the function. */
+  call<A, R>(procedure: Procedure<A, R>, args: A): Promise<R> {
+    const lacking = this.#lacking.get(procedure.name)
+    if (lacking) return Promise.reject(lacking)
+    return this.client.call(procedure, args).catch((error: unknown) => this.#refused(procedure, error))
+  }
+
+  /** The older form of a call takes its place where the driver has only that one. */
+  either<A, R, B>(procedure: Procedure<A, R>, args: A, older: Procedure<B, R>, olderArgs: B): Promise<R> {
+    return this.call(procedure, args).catch((error: unknown) => {
+      if (error instanceof Unsupported) return this.call(older, olderArgs)
+      throw error
+    })
+  }
+
+  /** Asks once per connection; a failure is not kept. */
+  once<A, R>(procedure: Procedure<A, R>, args: A): Promise<R> {
+    const key = `${procedure.name} ${JSON.stringify(args ?? null)}`
+    let answer = this.#learnt.get(key) as Promise<R> | undefined
+    if (!answer) {
+      answer = this.call(procedure, args)
+      this.#learnt.set(key, answer)
+      answer.catch(() => this.#learnt.delete(key))
+    }
+    return answer
+  }
+
+  /** A call that takes as long as its bytes take: four of them on the one connection would leave no slot for anything else. */
+  async aside<A, R>(procedure: Procedure<A, R>, args: A): Promise<R> {
+    const lacking = this.#lacking.get(procedure.name)
+    if (lacking) throw lacking
+    const client = await this.#other()
+    try {
+      return await client.call(procedure, args)
+    } catch (error) {
+      return await this.#refused(procedure, error)
+    } finally {
+      client.close()
+    }
+  }
+
+  // A stream has a connection of its own, which ends with it.
+  upload<A, R>(procedure: Procedure<A, R>, args: A): Promise<Opened<UploadStream, R>> { return this.#stream(openUpload, procedure, args) }
+  download<A, R>(procedure: Procedure<A, R>, args: A): Promise<Opened<DownloadStream, R>> { return this.#stream(openDownload, procedure, args) }
+  duplex<A, R>(procedure: Procedure<A, R>, args: A): Promise<Opened<DuplexStream, R>> { return this.#stream(openDuplex, procedure, args) }
+
+  async #stream<A, R, S>(open: (client: Client, procedure: Procedure<A, R>, args: A) => Promise<Opened<S, R>>, procedure: Procedure<A, R>, args: A): Promise<Opened<S, R>> {
+    const lacking = this.#lacking.get(procedure.name)
+    if (lacking) throw lacking
+    try {
+      return await open(await this.#other(), procedure, args)
+    } catch (error) {
+      return await this.#refused(procedure, error)
+    }
+  }
+
+  async #other(): Promise<Client> {
+    const client = await this.#dial()
+    // What is closed opens nothing any more; the calls on it reject.
+    if (this.#closing) client.close()
+    this.#others.add(client)
+    void client.closed.then(() => this.#others.delete(client))
+    return client
+  }
+
+  /** Ends the streams and the long calls too. */
+  async close(): Promise<void> {
+    this.#closing = true
+    for (const client of this.#others) client.close()
+    this.client.close()
+    await this.client.closed
+  }
+
+  async #refused(procedure: Procedure<any, any>, error: unknown): Promise<never> {
+    if (!(error instanceof LibvirtError) || !error.lacksFunction) throw error
+    const driver = await this.once(procedures.connectGetType, undefined).catch(() => 'own')
+    const unsupported = new Unsupported(error, driver)
+    this.#lacking.set(procedure.name, unsupported)
+    throw unsupported
+  }
+}

@@ -1,0 +1,149 @@
+// What a driver turned out not to have, what needs asking only once, and what goes over a connection of its own.
+
+import { describe, expect, test } from 'vitest'
+import { LibvirtError, Unsupported } from '../../../drivers/errors.ts'
+import { Rpc } from '../../../drivers/remote/calls/rpc.ts'
+import type { Client } from '../../../drivers/remote/client.ts'
+import { domainCalls } from '../../../drivers/remote/calls/domain.ts'
+import { connectCalls } from '../../../drivers/remote/calls/connect.ts'
+import { procedures as p, type Procedure } from '../../../drivers/remote/protocol.ts'
+import { settle } from '../../support/fakeclock.ts'
+import { connected, refusalOf, replyTo, type ScriptedPeer } from '../../support/rpc/scripted-peer.ts'
+
+const vm = { name: 'vm', uuid: '6695eb01-f6a4-8304-79aa-97f2502e193f', id: 1 }
+const failure = (promise: Promise<unknown>): Promise<Error> => promise.then(() => { throw new Error('it succeeded') }, (reason: unknown) => reason as Error)
+const lacks = { code: 3, message: 'this function is not supported by the connection driver: virDomainReset', str2: 'virDomainReset' }
+
+const setUp = async (): Promise<{ rpc: Rpc; peer: ScriptedPeer; others: ScriptedPeer[] }> => {
+  const { client, peer } = await connected()
+  const others: ScriptedPeer[] = []
+  const dial = async (): Promise<Client> => {
+    const other = await connected()
+    others.push(other.peer)
+    return other.client
+  }
+  return { rpc: new Rpc({ client, dial, features: { eventCallback: true, closeCallback: true, networkUpdateOrder: true } }), peer, others }
+}
+/** Answers the last call once it is there. */
+const answer = async <R>(peer: ScriptedPeer, procedure: Procedure<any, R>, ret: R): Promise<void> => {
+  await settle()
+  expect(peer.calls.at(-1)!.procedure).toBe(procedure.number)
+  peer.send(replyTo(peer.calls.at(-1)!, procedure, ret))
+}
+const refuse = async (peer: ScriptedPeer, error: Parameters<typeof refusalOf>[1]): Promise<void> => {
+  await settle()
+  peer.send(refusalOf(peer.calls.at(-1)!, error))
+}
+
+describe('what the driver lacks', () => {
+  test('is Unsupported with the driver\'s name, and is not asked a second time on this connection', async () => {
+    const { rpc, peer } = await setUp()
+    const calls = domainCalls(rpc)
+    const first = failure(calls.domainReset(vm))
+    await refuse(peer, lacks)
+    await answer(peer, p.connectGetType, 'ESX')
+    const reason = await first
+    expect(reason).toBeInstanceOf(Unsupported)
+    expect(reason).toBeInstanceOf(LibvirtError)
+    expect(reason).toMatchObject({ name: 'Unsupported', code: 3, driver: 'ESX', procedure: 'domainReset', message: 'libvirt\'s ESX driver has no domainReset' })
+    expect((reason.cause as Error).message).toBe(lacks.message)
+    expect(await failure(calls.domainReset({ ...vm, name: 'another' }))).toBe(reason)
+    expect(peer.calls.length).toBe(2)
+  })
+
+  test('is not what only this object lacks: the next one is asked', async () => {
+    const { rpc, peer } = await setUp()
+    const calls = domainCalls(rpc)
+    for (let i = 1; i <= 2; i++) {
+      const call = failure(calls.domainReset(vm))
+      await refuse(peer, { code: 3, message: 'this function is not supported by the connection driver: pool does not support it', str2: 'pool does not support it' })
+      expect(await call).not.toBeInstanceOf(Unsupported)
+      expect(peer.calls.length).toBe(i)
+    }
+  })
+
+  test('has an older form where libvirt has one, and that is taken at once the next time', async () => {
+    const { rpc, peer } = await setUp()
+    const calls = domainCalls(rpc)
+    const first = calls.domainDefineXMLFlags('<domain/>', 0)
+    await refuse(peer, { ...lacks, str2: 'virDomainDefineXMLFlags' })
+    await answer(peer, p.connectGetType, 'Hyper-V')
+    await answer(peer, p.domainDefineXML, vm)
+    expect(await first).toEqual(vm)
+    const second = calls.domainDefineXMLFlags('<domain/>', 0)
+    await answer(peer, p.domainDefineXML, vm)
+    expect(await second).toEqual(vm)
+    expect(await failure(calls.domainDefineXMLFlags('<domain/>', 1))).toBeInstanceOf(Unsupported)
+    expect(peer.calls.length).toBe(4)
+  })
+
+  test('says so without the driver\'s name where even that is not told', async () => {
+    const { rpc, peer } = await setUp()
+    const call = failure(domainCalls(rpc).domainReset(vm))
+    await refuse(peer, lacks)
+    await refuse(peer, { code: 1 })
+    expect((await call).message).toBe('libvirt\'s own driver has no domainReset')
+  })
+
+  test('is learnt on a connection of its own too', async () => {
+    const { rpc, peer, others } = await setUp()
+    const call = failure(domainCalls(rpc).domainManagedSave(vm, 0))
+    await settle()
+    await refuse(others[0]!, { ...lacks, str2: 'virDomainManagedSave' })
+    await answer(peer, p.connectGetType, 'LXC')
+    expect(await call).toBeInstanceOf(Unsupported)
+    expect(await failure(domainCalls(rpc).domainManagedSave(vm, 0))).toBe(await call)
+    expect(others.length).toBe(1)
+  })
+})
+
+describe('what needs asking once', () => {
+  test('is asked once for all who ask, by its arguments', async () => {
+    const { rpc, peer } = await setUp()
+    const calls = connectCalls(rpc)
+    const asked = [calls.connectGetDomainCapabilities(null, 'x86_64', 'q35', 'kvm'), calls.connectGetDomainCapabilities(null, 'x86_64', 'q35', 'kvm')]
+    await answer(peer, p.connectGetDomainCapabilities, '<domainCapabilities/>')
+    expect(await Promise.all(asked)).toEqual(['<domainCapabilities/>', '<domainCapabilities/>'])
+    const other = calls.connectGetDomainCapabilities(null, 'x86_64', 'pc', 'kvm')
+    await answer(peer, p.connectGetDomainCapabilities, '<other/>')
+    expect(await other).toBe('<other/>')
+    expect(peer.calls.length).toBe(2)
+  })
+
+  test('a failure is not kept', async () => {
+    const { rpc, peer } = await setUp()
+    const calls = connectCalls(rpc)
+    const first = failure(calls.connectGetType())
+    await refuse(peer, { code: 38 })
+    expect(await first).toBeInstanceOf(LibvirtError)
+    const second = calls.connectGetType()
+    await answer(peer, p.connectGetType, 'QEMU')
+    expect(await second).toBe('QEMU')
+  })
+})
+
+describe('what takes long', () => {
+  test('has a connection of its own, which ends with it', async () => {
+    const { rpc, peer, others } = await setUp()
+    const saving = domainCalls(rpc).domainManagedSave(vm, 0)
+    await settle()
+    await answer(others[0]!, p.domainManagedSave, undefined)
+    await saving
+    expect([peer.calls.length, others[0]!.closed, peer.closed]).toEqual([0, true, false])
+  })
+
+  test('ends with the connection it belongs to', async () => {
+    const { rpc, others } = await setUp()
+    const saving = failure(domainCalls(rpc).domainManagedSave(vm, 0))
+    await settle()
+    await rpc.close()
+    expect((await saving).message).toContain('domainManagedSave got no answer and may have taken effect')
+    expect(others[0]!.closed).toBe(true)
+  })
+})
+
+test('no domains are not all domains', async () => {
+  const { rpc, peer } = await setUp()
+  expect(await domainCalls(rpc).domainListGetStats([], 0)).toEqual([])
+  expect(peer.calls).toEqual([])
+})
