@@ -1,20 +1,20 @@
 // The schemas of the built-in kinds, as data: what they hold, and how their lists merge.
 
 import { compileSchema } from '../schema/compile.ts'
-import type { CompiledSchema, SchemaNode } from '../schema/types.ts'
+import type { CompiledSchema, JsonObject, SchemaNode } from '../schema/types.ts'
 
 const text: SchemaNode = { type: 'string' }
 const flag: SchemaNode = { type: 'boolean' }
 const int32: SchemaNode = { type: 'integer', format: 'int32' }
 const int64: SchemaNode = { type: 'integer', format: 'int64' }
 const time: SchemaNode = { type: 'string', format: 'date-time' }
+/** A time that is printed as null where nobody set it. */
+const timeOrNull: SchemaNode = { ...time, nullable: true }
 const texts: SchemaNode = { type: 'object', additionalProperties: text }
 const blobs: SchemaNode = { type: 'object', additionalProperties: { type: 'string', format: 'byte' } }
 const anything: SchemaNode = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true }
 
 const object = (properties: Record<string, SchemaNode>, more: SchemaNode = {}): SchemaNode => ({ type: 'object', properties, ...more })
-/** A struct that the API's own type always holds, be it empty. */
-const struct = (properties: Record<string, SchemaNode>): SchemaNode => object(properties, { default: {} })
 const listOf = (items: SchemaNode): SchemaNode => ({ type: 'array', items, 'x-kubernetes-list-type': 'atomic' })
 const mapBy = (key: string, items: SchemaNode): SchemaNode => ({
   type: 'array', items, 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': [key],
@@ -31,27 +31,27 @@ const schemas: Record<string, Record<string, SchemaNode>> = {
   v1: {
     Secret: object({ data: blobs, immutable: flag, stringData: texts, type: text }),
     ConfigMap: object({ binaryData: blobs, data: texts, immutable: flag }),
-    Namespace: object({ spec: struct({ finalizers: listOf(text) }), status: struct({ conditions, phase: text }) }),
+    Namespace: object({ spec: object({ finalizers: listOf(text) }), status: object({ conditions, phase: text }) }),
     ServiceAccount: object({
       automountServiceAccountToken: flag,
       imagePullSecrets: { ...listOf(object({ name: text }, { 'x-kubernetes-map-type': 'atomic' })), 'x-kubernetes-patch-merge-key': 'name', 'x-kubernetes-patch-strategy': 'merge' },
       secrets: mapBy('name', objectReference),
     }),
     Event: object({
-      action: text, count: int32, eventTime: time, firstTimestamp: time, involvedObject: { ...objectReference, default: {} }, lastTimestamp: time, message: text, reason: text, related: objectReference,
-      reportingComponent: text, reportingInstance: text, series: object({ count: int32, lastObservedTime: time }), source: struct({ component: text, host: text }), type: text,
+      action: text, count: int32, eventTime: timeOrNull, firstTimestamp: timeOrNull, involvedObject: objectReference, lastTimestamp: timeOrNull, message: text, reason: text, related: objectReference,
+      reportingComponent: text, reportingInstance: text, series: object({ count: int32, lastObservedTime: time }), source: object({ component: text, host: text }), type: text,
     }, { required: ['involvedObject'] }),
   },
   'events.k8s.io/v1': {
     Event: object({
-      action: text, deprecatedCount: int32, deprecatedFirstTimestamp: time, deprecatedLastTimestamp: time, deprecatedSource: struct({ component: text, host: text }), eventTime: time, note: text,
-      reason: text, regarding: { ...objectReference, default: {} }, related: objectReference, reportingController: text, reportingInstance: text,
+      action: text, deprecatedCount: int32, deprecatedFirstTimestamp: timeOrNull, deprecatedLastTimestamp: timeOrNull, deprecatedSource: object({ component: text, host: text }), eventTime: timeOrNull, note: text,
+      reason: text, regarding: objectReference, related: objectReference, reportingController: text, reportingInstance: text,
       series: object({ count: int32, lastObservedTime: time }, { required: ['count', 'lastObservedTime'] }), type: text,
     }),
   },
   'coordination.k8s.io/v1': {
     Lease: object({
-      spec: struct({ acquireTime: time, holderIdentity: text, leaseDurationSeconds: int32, leaseTransitions: int32, preferredHolder: text, renewTime: time, strategy: text }),
+      spec: object({ acquireTime: time, holderIdentity: text, leaseDurationSeconds: int32, leaseTransitions: int32, preferredHolder: text, renewTime: time, strategy: text }),
     }),
   },
   'apiextensions.k8s.io/v1': {
@@ -70,13 +70,21 @@ const schemas: Record<string, Record<string, SchemaNode>> = {
   },
 }
 
+/** What the Go types print also where nobody set it. */
+const zeros: Record<string, JsonObject> = {
+  'v1/Namespace': { spec: {}, status: {} },
+  'v1/Event': { eventTime: null, firstTimestamp: null, involvedObject: {}, lastTimestamp: null, reportingComponent: '', reportingInstance: '', source: {} },
+  'events.k8s.io/v1/Event': { deprecatedFirstTimestamp: null, deprecatedLastTimestamp: null, deprecatedSource: {}, eventTime: null, regarding: {} },
+  'coordination.k8s.io/v1/Lease': { spec: {} },
+}
+
 const compiled = new Map<string, CompiledSchema>()
 
 /** The schema of a built-in kind, as of `v1` and `Secret`; undefined where it is none of these. */
 export function builtinSchema(apiVersion: string, kind: string): CompiledSchema | undefined {
   const id = `${apiVersion}/${kind}`
   const schema = Object.hasOwn(schemas, apiVersion) && Object.hasOwn(schemas[apiVersion]!, kind) ? schemas[apiVersion]![kind] : undefined
-  if (schema !== undefined && !compiled.has(id)) compiled.set(id, compileSchema(schema, { builtin: true }))
+  if (schema !== undefined && !compiled.has(id)) compiled.set(id, compileSchema(schema, { zeros: zeros[id] ?? {} }))
   return compiled.get(id)
 }
 

@@ -1,6 +1,6 @@
 // Keeps metadata.managedFields: at an apply, which merges, and at every other write.
 
-import { fillDefaults } from '../schema/defaults.ts'
+import { applyDefaults } from '../schema/defaults.ts'
 import { equal, isObject } from '../schema/json/equal.ts'
 import { compare, json, bytes } from '../schema/json/gotext.ts'
 import { annotationsLimit } from '../schema/meta/validate.ts'
@@ -27,10 +27,10 @@ const text = (value: Json | undefined): string => typeof value === 'string' ? va
 const typeOf = (object: JsonObject): string => `${text(object.apiVersion).includes('/') ? '' : '/'}${text(object.apiVersion)}, Kind=${text(object.kind)}`
 const nameOf = (object: JsonObject): string => `${text(metaOf(object).namespace)}/${text(metaOf(object).name)}; ${typeOf(object)}`
 
-/** What a kind's object is before anybody wrote to it: one of a built-in kind has its structs. */
+/** What a kind's object is before anybody wrote to it: one of a built-in kind has what its type always prints. */
 function emptyObject({ schema }: ManagedKind, { apiVersion, kind }: JsonObject): JsonObject {
   const empty = { apiVersion: apiVersion ?? '', kind: kind ?? '' }
-  return schema.builtin ? fillDefaults(empty, schema.root) as JsonObject : empty
+  return schema.zeros === undefined ? empty : { ...empty, ...schema.zeros }
 }
 
 /** The managers of an object; those of one whose entries cannot be read are forgotten. */
@@ -116,7 +116,7 @@ export function apply(kind: ManagedKind, live: JsonObject | undefined, applied: 
   const managed = managersOf(kind, live, start, writer)
   const { object, managed: owners, changed } = applyUpgrading(kind, start, applied, managed, writer, force)
   const entries = encodeManaged(owners)
-  const result = withManagedFields(changed ? fillDefaults(withLastApplied(object, applied, writer), kind.schema.root) as JsonObject : withLastApplied(start, applied, writer), entries)
+  const result = withManagedFields(changed ? applyDefaults(kind.schema, withLastApplied(object, applied, writer)) : withLastApplied(start, applied, writer), entries)
   const timed = keepTimes(live, result)
   return live !== undefined && equal(timed, live) ? live : timed
 }

@@ -2,7 +2,7 @@
 
 import { isObject } from './json/equal.ts'
 import { mapEntries, set } from './json/walk.ts'
-import type { Json, JsonObject, SchemaNode } from './types.ts'
+import type { CompiledSchema, Json, JsonObject, SchemaNode } from './types.ts'
 
 /** What of a schema has defaults: most branches have none and need no walk. */
 interface Plan {
@@ -32,8 +32,15 @@ function planOf(schema: SchemaNode): Plan {
   return plan
 }
 
+/** Fills in defaults: for absent fields, and for nulls of fields that are not nullable; and what a built-in kind always has. */
+export function applyDefaults({ root, zeros }: CompiledSchema, object: JsonObject): JsonObject {
+  const filled = fillDefaults(object, root) as JsonObject
+  const missing = Object.keys(zeros ?? {}).filter(name => !Object.hasOwn(filled, name))
+  return missing.length === 0 ? filled : { ...filled, ...Object.fromEntries(missing.map(name => [name, zeros![name]!])) }
+}
+
 /** Defaults take the place of absent fields, and of nulls where null is no value. What a default holds gets its own defaults too. */
-export function fillDefaults(value: Json, schema: SchemaNode | undefined): Json {
+function fillDefaults(value: Json, schema: SchemaNode | undefined): Json {
   if (schema === undefined || typeof value !== 'object' || value === null) return value
   const plan = planOf(schema)
   if (plan.isEmpty) return value

@@ -5,12 +5,13 @@
 // store, also what was just written, passes applyDefaults: so the default of a status stands in an object that nobody gave one.
 // No function changes its arguments; what stays equal is shared with the result.
 
-import { fillDefaults } from './defaults.ts'
+import { applyDefaults } from './defaults.ts'
 import { dropEmpty, dropNulls, pruneResource } from './prune.ts'
 import type { CompiledSchema, JsonObject } from './types.ts'
 
 export type * from './types.ts'
 export { compileSchema } from './compile.ts'
+export { applyDefaults } from './defaults.ts'
 export { checkSchema } from './schemacheck.ts'
 export { invalidMessage } from './fielderror.ts'
 export * as fieldErrors from './fielderror.ts'
@@ -33,8 +34,5 @@ export function normalize(schema: CompiledSchema, object: JsonObject): { object:
 /** The same without defaults. */
 export function pruneUnknown(schema: CompiledSchema, object: JsonObject): { object: JsonObject; unknown: string[] } {
   const { object: pruned, unknown } = pruneResource(schema.root, object)
-  return { object: (schema.builtin ? dropEmpty : dropNulls)(pruned, schema.root) as JsonObject, unknown }
+  return { object: (schema.zeros === undefined ? dropNulls : dropEmpty)(pruned, schema.root) as JsonObject, unknown }
 }
-
-/** Fills in defaults: for absent fields, and for nulls of fields that are not nullable. */
-export const applyDefaults = (schema: CompiledSchema, object: JsonObject): JsonObject => fillDefaults(object, schema.root) as JsonObject

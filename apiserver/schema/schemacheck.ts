@@ -14,13 +14,17 @@ type Level = 'root' | 'item' | 'field'
 interface Standing { readonly level: Level; readonly uncorrelatable: string | undefined }
 
 /**
- * Why a schema cannot serve. Fields begin with `openAPIV3Schema`: kube-apiserver puts `spec.validation.` before it where all
- * versions have one schema, else `spec.versions[i].schema.`. Rules are compiled where nothing else is wrong.
+ * Why a schema cannot serve. `place` leads to it in the definition: `spec.validation.openAPIV3Schema` where all versions have
+ * one schema, else `spec.versions[i].schema.openAPIV3Schema`. Rules are compiled where nothing else is wrong.
  */
-export function checkSchema(openAPIV3Schema: SchemaNode): FieldError[] {
+export function checkSchema(schema: SchemaNode, place: string, { statusSubresource }: { statusSubresource: boolean }): FieldError[] {
   const root: Standing = { level: 'root', uncorrelatable: undefined }
-  const errors = walk(openAPIV3Schema, 'openAPIV3Schema', root, nodeErrors)
-  return errors.length > 0 ? errors : walk(openAPIV3Schema, 'openAPIV3Schema', root, (node, place, { level, uncorrelatable }) =>
+  const { type } = schema
+  const errors = [
+    ...statusSubresource && type !== undefined && type !== 'object' ? [invalid(child(place, 'type'), type, 'only "object" is allowed as the type at the root of the schema if the status subresource is enabled')] : [],
+    ...walk(schema, place, root, nodeErrors),
+  ]
+  return errors.length > 0 ? errors : walk(schema, place, root, (node, place, { level, uncorrelatable }) =>
     ruleErrors(node, place, { isResource: level === 'root' || node['x-kubernetes-embedded-resource'] === true, uncorrelatable }))
 }
 
@@ -36,7 +40,7 @@ function walk(node: SchemaNode, place: string, standing: Standing, see: (node: S
   ]
 }
 
-const types = ['array', 'boolean', 'integer', 'null', 'number', 'object', 'string']
+const types = ['array', 'boolean', 'integer', 'number', 'object', 'string']
 const ofLevel: Record<Level, string> = { root: 'at the root', item: 'for specified array items', field: 'for specified object fields' }
 
 function nodeErrors(node: SchemaNode, place: string, { level }: Standing): FieldError[] {
@@ -53,7 +57,6 @@ function nodeErrors(node: SchemaNode, place: string, { level }: Standing): Field
     ...others !== undefined && level === 'root' ? [forbidden(at('additionalProperties'), 'must not be used at the root')] : [],
     ...node.uniqueItems === true ? [forbidden(at('uniqueItems'), 'uniqueItems cannot be set to true since the runtime complexity becomes quadratic')] : [],
     ...isIntOrString && preserves ? [invalid(at('x-kubernetes-preserve-unknown-fields'), true, 'must be false if x-kubernetes-int-or-string is true')] : [],
-    ...isIntOrString && type !== undefined ? [forbidden(at('type'), 'must be empty if x-kubernetes-int-or-string is true')] : [],
     ...embeddedErrors(node, at),
     ...listErrors(node, at),
     ...ruleTextErrors(node, at),

@@ -77,8 +77,11 @@ export interface CompiledSchema {
   readonly root: SchemaNode
   /** The rules in CEL; undefined where there are none. */
   readonly rules: unknown
-  /** Whether the kind is built in: its empty fields fall away, as its Go type leaves them out. */
-  readonly builtin: boolean
+  /**
+   * Of a built-in kind: the fields that its Go type always prints, with what they are when nobody set them. Its other empty
+   * fields fall away. Undefined for all other kinds.
+   */
+  readonly zeros: JsonObject | undefined
 }
 
 /** What a kind's writes are checked against. */

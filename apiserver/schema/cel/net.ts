@@ -16,7 +16,7 @@ export class Address {
   static parse(text: string): Address | string {
     const quoted = JSON.stringify(text)
     if (isIPv4(text)) return new Address(4, text.split('.').reduce((sum, part) => sum << 8n | BigInt(part), 0n))
-    if (!isIPv6(text)) return `IP Address ${quoted} parse error during conversion from string: ParseAddr(${quoted}): unable to parse IP`
+    if (!isIPv6(text)) return `IP Address ${quoted} parse error during conversion from string: ParseAddr(${quoted}): ${problemOf(text)}`
     if (text.includes('%')) return `IP address ${quoted} with zone value is not allowed`
     const number = numberOf(text)
     return number >> 32n === 0xffffn ? `IPv4-mapped IPv6 address ${quoted} is not allowed` : new Address(6, number)
@@ -48,6 +48,20 @@ export class Address {
     if (longest.length === 1) return words.join(':')
     return `${words.slice(0, longest.start).join(':')}::${words.slice(longest.start + longest.length).join(':')}`
   }
+}
+
+/** Why a text is no address, as Go's net/netip says it of IPv4. */
+function problemOf(text: string): string {
+  if (text.search(/[.:]/) < 0 || !text.slice(0, text.search(/[.:]/) + 1).endsWith('.')) return 'unable to parse IP'
+  const fields = text.split('.')
+  for (const [i, field] of fields.entries()) {
+    if (field === '') return `IPv4 field must have at least one digit (at ${JSON.stringify(fields.slice(i).join('.'))})`
+    if (!/^\d+$/.test(field)) return `unexpected character (at ${JSON.stringify(text.slice(text.search(/[^\d.]/)))})`
+    if (field.length > 1 && field.startsWith('0')) return 'IPv4 field has octet with leading zero'
+    if (Number(field) > 255) return 'IPv4 field has value >255'
+    if (i === 3 && fields.length > 4) return 'IPv4 address too long'
+  }
+  return 'IPv4 address too short'
 }
 
 function numberOf(text: string): bigint {

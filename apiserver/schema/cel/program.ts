@@ -16,7 +16,28 @@ export interface Program {
 /** A text that is no expression; a definition that was checked has none. */
 export class CompileError extends Error {}
 
-export const compileMessage = (error: Error): string => `compilation failed: ERROR: ${error instanceof ParseError ? 'Syntax error: ' : ''}${error.message.split('\n')[0]}`
+/** Why a text does not compile, where, and the line that it is in, as cel-go writes it. */
+export function compileMessage(error: Error, text: string): string {
+  const { at, says } = complaintOf(error, text)
+  const before = text.slice(0, at).split('\n')
+  const column = before.at(-1)!.length
+  return `compilation failed: ERROR: <input>:${before.length}:${column + 1}: ${says}\n | ${text.split('\n')[before.length - 1]}\n | ${'.'.repeat(column)}^`
+}
+
+function complaintOf(error: Error, text: string): { at: number; says: string } {
+  const says = error.message.split('\n')[0]!
+  if (error instanceof ParseError) return { at: error.range?.start ?? 0, says: `Syntax error: ${says}` }
+  const { code, node } = error as Error & { code?: string; node?: Partial<ASTNode> }
+  const args = Array.isArray(node?.args) ? node.args as unknown[] : []
+  const first = args.find(isNode)
+  const after = first !== undefined && node?.op !== 'call' ? first.end : node?.start ?? 0
+  const operands = /^no such overload: (?:dyn<)?(.+?)>? ([^ ]+) (?:dyn<)?(.+?)>?$/.exec(says)
+  if (code === 'no_such_key') return { at: text.indexOf('.', after), says: `undefined field '${says.replace(/^No such key: /, '')}'` }
+  if (code === 'no_such_overload' && operands) return { at: text.indexOf(operands[2]!, after), says: `found no matching overload for '_${operands[2]}_' applied to '(${operands[1]}, ${operands[3]})'` }
+  const [called] = args
+  if (code === 'no_matching_overload' && typeof called === 'string') return { at: text.indexOf('(', text.indexOf(called, after)), says: `undeclared reference to '${called}' (in container '')` }
+  return { at: node?.start ?? 0, says }
+}
 
 const programs = new WeakMap<ValidationRule, Program>()
 
@@ -49,7 +70,7 @@ function compileText(text: string): ParseResult {
     return program
   } catch (cause) {
     if (!(cause instanceof Error)) throw cause
-    throw new CompileError(compileMessage(cause), { cause })
+    throw new CompileError(compileMessage(cause, text), { cause })
   }
 }
 

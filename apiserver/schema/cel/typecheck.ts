@@ -2,6 +2,7 @@
 
 import type { ASTNode, Environment } from '@marcbachmann/cel-js'
 import { invalid, required } from '../fielderror.ts'
+import { inOrder } from '../json/gotext.ts'
 import { languageOnly } from './environment.ts'
 import { escapeName } from './names.ts'
 import { compileMessage, fieldPathLeads, mentions, useOurs } from './program.ts'
@@ -28,8 +29,8 @@ function errorsOf(rule: ValidationRule, node: SchemaNode, env: Environment, plac
   const message = rule.messageExpression === undefined || rule.messageExpression === '' ? undefined : check(env, rule.messageExpression, 'string').problem
   const usesOldSelf = ast !== undefined && mentions(ast, 'oldSelf')
   return [
-    ...problem === undefined ? [] : [invalid(`${place}.rule`, { ...rule }, problem)],
-    ...message === undefined ? [] : [invalid(`${place}.messageExpression`, { ...rule }, message)],
+    ...problem === undefined ? [] : [ofRule(`${place}.rule`, rule, problem)],
+    ...message === undefined ? [] : [ofRule(`${place}.messageExpression`, rule, message)],
     ...usesOldSelf && uncorrelatable !== undefined
       ? [invalid(`${place}.rule`, rule.rule, `oldSelf cannot be used on the uncorrelatable portion of the schema within ${uncorrelatable}`)] : [],
     ...!usesOldSelf && problem === undefined && rule.optionalOldSelf !== undefined ? [invalid(`${place}.optionalOldSelf`, rule.optionalOldSelf, 'may not be set if oldSelf is not used in rule')] : [],
@@ -37,17 +38,23 @@ function errorsOf(rule: ValidationRule, node: SchemaNode, env: Environment, plac
   ]
 }
 
+/** A complaint that shows the whole rule, as its Go type prints it. */
+function ofRule(field: string, { rule, message = '', messageExpression = '', reason, fieldPath = '', optionalOldSelf }: ValidationRule, problem: string): FieldError {
+  const shown = { Rule: rule, Message: message, MessageExpression: messageExpression, Reason: reason ?? null, FieldPath: fieldPath, OptionalOldSelf: optionalOldSelf ?? null }
+  return { reason: 'FieldValueInvalid', field, message: `Invalid value: ${inOrder(shown)}: ${problem}` }
+}
+
 function check(env: Environment, text: string, wanted: 'bool' | 'string'): { ast: ASTNode | undefined; problem: string | undefined } {
   try {
     const program = env.parse(text)
     useOurs(program.ast)
     const { valid, type, error } = program.check()
-    if (!valid) return { ast: program.ast, problem: compileMessage(error!) }
+    if (!valid) return { ast: program.ast, problem: compileMessage(error!, text) }
     if (type === wanted || type === 'dyn') return { ast: program.ast, problem: undefined }
     return { ast: program.ast, problem: wanted === 'bool' ? 'cel expression must evaluate to a bool' : 'messageExpression must evaluate to a string' }
   } catch (error) {
     if (!(error instanceof Error)) throw error
-    return { ast: undefined, problem: compileMessage(error) }
+    return { ast: undefined, problem: compileMessage(error, text) }
   }
 }
 

@@ -22,9 +22,10 @@ export function number(value: number): string {
 }
 
 /** encoding/json: sorted keys; <, > and & escaped. */
-export function json(value: Json): string {
-  return JSON.stringify(sorted(value)).replace(/[<>&\u2028\u2029]/g, char => `\\u${hex(char.codePointAt(0)!, 4)}`)
-}
+export const json = (value: Json): string => inOrder(sorted(value))
+
+/** The same of a struct, whose fields have an order. */
+export const inOrder = (value: Json): string => JSON.stringify(value).replace(/[<>&\u2028\u2029]/g, char => `\\u${hex(char.codePointAt(0)!, 4)}`)
 
 function sorted(value: Json): Json {
   if (Array.isArray(value)) return value.map(sorted)

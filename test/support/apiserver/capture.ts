@@ -6,10 +6,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parse } from 'yaml'
 import { mergePatch } from '../../../apiserver/merge/index.ts'
-import type { Json, JsonObject } from '../../../apiserver/schema/index.ts'
+import type { Json, JsonObject, SchemaNode } from '../../../apiserver/schema/index.ts'
 import { startControlPlane } from '../../../scripts/devcluster/controlplane.ts'
-import { scenarios, type Step } from './scenarios.ts'
-import { widgetDefinition } from './widget.ts'
+import { definitions, scenarios, type Step } from './scenarios.ts'
+import { definitionOf, widgetSchema } from './widget.ts'
 
 /** What was answered to a step; times, uids and versions are as they were. */
 export interface Answer { code: number; body: JsonObject }
@@ -67,7 +67,8 @@ if (import.meta.main) {
   try {
     await using plane = await startControlPlane({ dir, durable: false })
     const ask = await asker(plane.kubeconfig)
-    const defined = await ask('POST', '/apis/apiextensions.k8s.io/v1/customresourcedefinitions', 'application/json', JSON.stringify(widgetDefinition))
+    const define = (kind: string, schema: SchemaNode, query = ''): Promise<Answer> => ask('POST', `/apis/apiextensions.k8s.io/v1/customresourcedefinitions${query}`, 'application/json', JSON.stringify(definitionOf(kind, schema)))
+    const defined = await define('Widget', widgetSchema)
     if (defined.code !== 201) throw new Error(`the definition was refused: ${JSON.stringify(defined.body)}`)
     await established(ask)
     const recordings: Recording[] = []
@@ -78,6 +79,10 @@ if (import.meta.main) {
       await ask('PATCH', `${collections[kind]!}/probe`, types.merge, '{"metadata":{"finalizers":null}}')
       await ask('DELETE', `${collections[kind]!}/probe`)
       while ((await ask('GET', `${collections[kind]!}/probe`)).code !== 404) await new Promise(resolve => setTimeout(resolve, 20))
+    }
+    for (const [name, schema] of definitions) {
+      const { code, body } = await define('Probe', schema, '?dryRun=All')
+      recordings.push({ name: `definition: ${name}`, answers: [{ code, body: code === 201 ? {} : body }] })
     }
     const lines = recordings.map(recording => JSON.stringify(recording))
     await writeFile(join(import.meta.dirname, 'recorded.json'), `[\n${lines.join(',\n')}\n]\n`)

@@ -1,6 +1,6 @@
 // Requests whose answers are recorded from kube-apiserver (capture.ts) and expected of the API's own core.
 
-import type { Json, JsonObject } from '../../../apiserver/schema/index.ts'
+import type { Json, JsonObject, SchemaNode, ValidationRule } from '../../../apiserver/schema/index.ts'
 
 export type Verb = 'create' | 'delete' | 'put' | 'merge' | 'json' | 'strategic' | 'apply'
 
@@ -175,4 +175,24 @@ export const scenarios: readonly Scenario[] = [
   { name: 'strict: a merge patch with unknown fields', kind: 'Widget', steps: [create(widget({})), { verb: 'merge', query: strict, body: { spec: { titel: 'x' } } }] },
   { name: 'create: another kind', kind: 'Widget', steps: [create({ ...widget({}), kind: 'Gadget' })] },
   ...updates.map(scenario => ({ ...scenario, name: `update: ${scenario.name}` })), ...patches, ...merges, ...applies, ...strategics, ...builtins,
+]
+
+const inside = (a: SchemaNode): SchemaNode => ({ type: 'object', properties: { a } })
+const ruled = (rule: ValidationRule, node: SchemaNode = { type: 'string', maxLength: 8 }): SchemaNode => inside({ ...node, 'x-kubernetes-validations': [rule] })
+const text: SchemaNode = { type: 'string', maxLength: 8 }
+
+/** Schemas of a definition, sent as a dry run: what is wrong with them. */
+export const definitions: readonly (readonly [name: string, schema: SchemaNode])[] = [
+  ['nothing', inside(text)], ['no type', inside({})], ['no type at the root', { properties: {} }], ['another type at the root', { type: 'string' }], ['an unknown type', inside({ type: 'text' as never })],
+  ['a list without items', inside({ type: 'array' })], ['a list of untyped items', inside({ type: 'array', items: {} })], ['properties and others', inside({ type: 'object', properties: { b: text }, additionalProperties: text })],
+  ['a map list without keys', inside({ type: 'array', items: { type: 'object' }, 'x-kubernetes-list-type': 'map' })], ['a map list of texts', inside({ type: 'array', items: text, 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['name'] })],
+  ['a key that is no field', inside({ type: 'array', items: { type: 'object', properties: { b: text } }, 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['name'] })],
+  ['a key that is optional', inside({ type: 'array', items: { type: 'object', properties: { name: text } }, 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['name'] })],
+  ['an unknown list type', inside({ type: 'array', items: text, 'x-kubernetes-list-type': 'bag' as never })], ['a set of objects', inside({ type: 'array', items: { type: 'object', properties: { b: text } }, 'x-kubernetes-list-type': 'set' })],
+  ['a list type of a text', inside({ ...text, 'x-kubernetes-list-type': 'set' })], ['a bad pattern', inside({ ...text, pattern: '(' })], ['a default of another type', inside({ ...text, default: 5 })], ['a default that is too long', inside({ ...text, default: '123456789' })],
+  ['a default with unknown fields', inside({ type: 'object', properties: { b: text }, default: { c: 'x' } })], ['int-or-string with a type', inside({ type: 'integer', 'x-kubernetes-int-or-string': true })], ['a forbidden keyword', inside({ ...text, uniqueItems: true })],
+  ['an embedded object without kept fields', inside({ type: 'object', 'x-kubernetes-embedded-resource': true })], ['a map type of a list', inside({ type: 'array', items: text, 'x-kubernetes-map-type': 'atomic' })],
+  ['a rule that is no expression', ruled({ rule: 'self ==' })], ['a rule that is no condition', ruled({ rule: 'self' })], ['a rule of an unknown field', ruled({ rule: 'self.b == 1' }, { type: 'object', properties: { c: text } })], ['a rule of two types', ruled({ rule: 'self == 1' })],
+  ['a rule of an unknown function', ruled({ rule: 'self.frob()' })], ['an empty rule', ruled({ rule: '' })], ['a message of two lines', ruled({ rule: "self != ''", message: 'a\nb' })], ['a message expression that is no text', ruled({ rule: "self != ''", messageExpression: '1' })],
+  ['an unknown reason', ruled({ rule: "self != ''", reason: 'Other' as never })], ['a fieldPath that leads nowhere', ruled({ rule: 'has(self.b)', fieldPath: '.c' }, { type: 'object', properties: { b: text } })], ['a transition where none can be', inside({ type: 'array', maxItems: 4, items: { ...text, 'x-kubernetes-validations': [{ rule: 'self == oldSelf' }] } })],
 ]
