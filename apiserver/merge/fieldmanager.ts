@@ -4,7 +4,7 @@ import { applyDefaults } from '../schema/defaults.ts'
 import { equal, isObject } from '../schema/json/equal.ts'
 import { compare, json, bytes } from '../schema/json/gotext.ts'
 import { annotationsLimit } from '../schema/meta/validate.ts'
-import { atomOf } from './atoms.ts'
+import { atomOf, EntryError } from './atoms.ts'
 import { ConflictError } from './conflicts.ts'
 import { PatchError } from './errors.ts'
 import type { FieldSet } from './fieldset.ts'
@@ -66,7 +66,8 @@ export function track(kind: ManagedKind, live: JsonObject | undefined, updated: 
   const before = live === undefined ? emptyObject(kind, bare) : withManagedFields(live, undefined)
   try {
     return keepTimes(live, withManagedFields(bare, encodeManaged(capped(updateOwners(kind, before, bare, managed, writer)))))
-  } catch {
+  } catch (error) {
+    if (!(error instanceof EntryError)) throw error
     // What cannot be compared by its schema, as an object of an older one, keeps the managers that it had.
     return withManagedFields(bare, managedFieldsOf(live))
   }
@@ -159,8 +160,9 @@ function fieldsLastApplied(kind: ManagedKind, live: JsonObject, writer: Writer):
     if (shapeErrors(atom, applied).length > 0) return undefined
     const { added, modified, removed } = compareValues(atom, applied, live)
     return fieldsOf(atom, applied).difference(modified).difference(added).difference(removed)
-  } catch {
-    return undefined
+  } catch (error) {
+    if (error instanceof SyntaxError || error instanceof EntryError) return undefined
+    throw error
   }
 }
 

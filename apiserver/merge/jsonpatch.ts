@@ -5,7 +5,7 @@ import { isObject } from '../schema/json/equal.ts'
 import { doesNotApply, PatchError } from './errors.ts'
 import type { Json, JsonObject } from '../schema/types.ts'
 
-export const maxOperations = 10_000
+const maxOperations = 10_000
 
 /** All operations or none. Throws PatchError: 400 for what is no list of operations, 413 for too many, 422 for one that does not apply. */
 export function jsonPatch(object: JsonObject, patch: Json): JsonObject {

@@ -5,7 +5,7 @@ import { compare, quote } from '../schema/json/gotext.ts'
 import { FieldSet } from './fieldset.ts'
 import type { Json, JsonObject } from '../schema/types.ts'
 
-export type Operation = 'Apply' | 'Update'
+type Operation = 'Apply' | 'Update'
 
 /** One manager in one operation; immutable. */
 export interface Ownership {

@@ -36,7 +36,7 @@ const allButStatus = FieldSet.of(path('metadata'), path('spec'))
 const untouched = (kind: ManagedKind, writer: Writer): FieldSet =>
   !kind.statusSubresource ? FieldSet.empty : writer.subresource === 'status' ? allButStatus : writer.subresource === '' ? status : FieldSet.empty
 
-export const ownershipOf = (writer: Writer, operation: Ownership['operation'], fields: FieldSet): Ownership => ({
+const ownershipOf = (writer: Writer, operation: Ownership['operation'], fields: FieldSet): Ownership => ({
   manager: writer.manager === '' ? 'unknown' : writer.manager, operation, apiVersion: writer.apiVersion, subresource: writer.subresource, time: undefined, fields,
 })
 

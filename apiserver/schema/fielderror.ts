@@ -9,7 +9,7 @@ export type Shown = Json | typeof omitted
 
 const words: Partial<Record<CauseReason, string>> = {
   FieldValueInvalid: 'Invalid value', FieldValueTypeInvalid: 'Invalid value', FieldValueNotSupported: 'Unsupported value',
-  FieldValueDuplicate: 'Duplicate value', FieldValueTooMany: 'Too many', FieldValueNotFound: 'Not found',
+  FieldValueDuplicate: 'Duplicate value', FieldValueTooMany: 'Too many',
 }
 
 function shown(value: Json): string {
@@ -32,10 +32,8 @@ const plural = (count: number, word: string): string => `${count} ${word}${count
 export const invalid = (field: string, value: Shown, detail: string): FieldError => withValue('FieldValueInvalid', field, value, detail)
 export const typeInvalid = (field: string, value: Shown, detail: string): FieldError => withValue('FieldValueTypeInvalid', field, value, detail)
 export const duplicate = (field: string, value: Shown): FieldError => withValue('FieldValueDuplicate', field, value, '')
-export const notFound = (field: string, value: Shown): FieldError => withValue('FieldValueNotFound', field, value, '')
 export const required = (field: string, detail: string): FieldError => without('FieldValueRequired', 'Required value', field, detail)
 export const forbidden = (field: string, detail: string): FieldError => without('FieldValueForbidden', 'Forbidden', field, detail)
-export const internal = (field: string, detail: string): FieldError => without('InternalError', 'Internal error', field, detail)
 export const notSupported = (field: string, value: Shown, supported: readonly Json[]): FieldError =>
   withValue('FieldValueNotSupported', field, value,
     supported.length === 0 ? '' : `supported values: ${supported.map(v => quote(typeof v === 'string' ? v : json(v))).join(', ')}`)

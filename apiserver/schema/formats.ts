@@ -39,7 +39,7 @@ const isDuration = (text: string): boolean =>
 const isHostname = (text: string): boolean =>
   text.length <= 255 && text.split('.').every(part => part.length <= 63) && /^([a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?\.)*([a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?)\.?$/.test(text)
 
-export function isCidr(text: string): boolean {
+function isCidr(text: string): boolean {
   const match = /^(.*)\/(0|[1-9][0-9]*)$/.exec(text)
   return match !== null && isIP(match[1]!) !== 0 && !match[1]!.includes('%') && Number(match[2]) <= (isIPv4(match[1]!) ? 32 : 128)
 }

@@ -17,7 +17,7 @@ interface Standing { readonly level: Level; readonly uncorrelatable: string | un
  * Why a schema cannot serve. `place` leads to it in the definition: `spec.validation.openAPIV3Schema` where all versions have
  * one schema, else `spec.versions[i].schema.openAPIV3Schema`. Rules are compiled where nothing else is wrong.
  */
-export function checkSchema(schema: SchemaNode, place: string, { statusSubresource }: { statusSubresource: boolean }): FieldError[] {
+export function checkSchema(schema: SchemaNode, place = 'openAPIV3Schema', { statusSubresource = false } = {}): FieldError[] {
   const root: Standing = { level: 'root', uncorrelatable: undefined }
   const { type } = schema
   const errors = [

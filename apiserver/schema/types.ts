@@ -60,7 +60,7 @@ export interface SchemaNode {
 /** Reasons of `metav1.StatusCause` that a field can have. */
 export type CauseReason =
   | 'FieldValueInvalid' | 'FieldValueRequired' | 'FieldValueNotSupported' | 'FieldValueDuplicate' | 'FieldValueForbidden'
-  | 'FieldValueNotFound' | 'FieldValueTooLong' | 'FieldValueTooMany' | 'FieldValueTypeInvalid' | 'InternalError'
+  | 'FieldValueTooLong' | 'FieldValueTooMany' | 'FieldValueTypeInvalid'
 
 /** One complaint about one field: an entry of `status.details.causes`, as it goes over the wire. */
 export interface FieldError {

@@ -7,7 +7,7 @@ export class RuleError extends Error {}
 const isDuration = (value: unknown): value is Duration => typeof value === 'object' && value !== null && 'seconds' in value && 'nanos' in value
 
 /** Three-way comparison of values of one type. Throws where they have no order. */
-export function compareValues(a: unknown, b: unknown): number {
+function compareValues(a: unknown, b: unknown): number {
   if (isDuration(a) && isDuration(b)) return Number(nanosOf(a) - nanosOf(b))
   if (a instanceof Date && b instanceof Date) return a.getTime() - b.getTime()
   const ordered = ['number', 'bigint', 'string', 'boolean']

@@ -43,7 +43,7 @@ function validateCommon(meta: JsonObject, path: string): FieldError[] {
   ]
 }
 
-export const validateLabels = (labels: JsonObject, path: string): FieldError[] => Object.entries(labels).flatMap(([key, value]) => [
+const validateLabels = (labels: JsonObject, path: string): FieldError[] => Object.entries(labels).flatMap(([key, value]) => [
   ...qualifiedName(key).map(says => invalid(path, key, says)),
   ...labelValue(text(value)).map(says => invalid(path, value, says)),
 ])

@@ -2,7 +2,7 @@
 
 import type { Json, JsonObject, SchemaNode, ValidationRule } from '../../../apiserver/schema/index.ts'
 
-export type Verb = 'create' | 'delete' | 'put' | 'merge' | 'json' | 'strategic' | 'apply'
+type Verb = 'create' | 'delete' | 'put' | 'merge' | 'json' | 'strategic' | 'apply'
 
 /** One request. `put` sends the live object with `body` merged into it; `text` is sent as it is, in place of `body`. */
 export interface Step { verb: Verb; body?: Json; text?: string; query?: Record<string, string>; status?: boolean }

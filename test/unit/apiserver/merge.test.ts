@@ -207,6 +207,23 @@ describe('managers of other writes', () => {
   })
 })
 
+describe('objects that do not fit their schema', () => {
+  const broken = stored({ ...apply(kind, undefined, widget({ title: 'abc' }), by('one'), false), spec: { title: 'abc', parts: [{ size: 1 }, null] } })
+
+  test('keep their managers at an update, and are no ground for an apply', () => {
+    const changed = track(kind, broken, { ...broken, spec: { ...specOf(broken), title: 'xyz' } }, by('two'))
+    expect(managersOf(changed)).toEqual(managersOf(broken))
+    expect(() => apply(kind, broken, widget({ title: 'abc' }), by('one'), false)).toThrow(/^failed to create typed live object \(\/w; vireo.test\/v1, Kind=Widget\): .spec.parts: element 1: associative list with keys may not have a null element$/)
+  })
+
+  test('a note of client-side apply that cannot be read allows nothing', () => {
+    const noted = (note: string): JsonObject => stored(track(kind, undefined, widget({ title: 'abc' }, { annotations: { 'kubectl.kubernetes.io/last-applied-configuration': note } }), by('maker')))
+    for (const note of ['{', '5', '{"apiVersion":"vireo.test/v1","kind":"Widget","spec":{"title":5}}']) {
+      expect(() => apply(kind, noted(note), widget({ title: 'xyz' }), by('kubectl'), false), note).toThrow(ConflictError)
+    }
+  })
+})
+
 describe('built-in kinds', () => {
   test('every one has a schema that compiles', () => {
     expect(builtinKinds.length).toBeGreaterThan(7)
