@@ -49,8 +49,8 @@ export class Unsupported extends LibvirtError {
 export class CallTimeout extends Error {
   override readonly name = 'CallTimeout'
   readonly procedure: string
-  constructor(procedure: string, ms: number) {
-    super(`the host did not answer ${procedure} within ${ms / 1000} s`)
+  constructor(procedure: string, ms: number, message = `the host did not answer ${procedure} within ${ms / 1000} s`) {
+    super(message)
     this.procedure = procedure
   }
 }

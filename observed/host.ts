@@ -4,6 +4,7 @@ import type { Clock } from '../clock/clock.ts'
 import type { Connection, DriverEvent, OpenOptions } from '../drivers/driver.ts'
 import { ConnectionLost, ErrorNumber, LibvirtError, isAbsent } from '../drivers/errors.ts'
 import { dirtiedBy } from './dirty.ts'
+import { listHost } from './list.ts'
 import { HostMirror, idOf } from './mirror.ts'
 import type { Observed } from './objects.ts'
 import { HostChanged, capabilitiesOf, uuidIn, uuidOf } from './pin.ts'
@@ -112,7 +113,7 @@ export class Host {
   /** A further connection to the same host, for streams: a big upload must not stand in the way of calls. The caller closes it. */
   async openStreamConnection(): Promise<Connection> {
     this.use()
-    const connection = await this.#options.open(this.uri, this.#openOptions())
+    const connection = await this.#options.open(this.uri, { ...this.#openOptions(), unhurried: true })
     try {
       // A name may lead to another machine than it did when the first connection was opened.
       if (this.#facts?.hostUUID !== undefined) this.#requirePinned(await uuidOf(connection))
@@ -250,17 +251,12 @@ export class Host {
 
   /** Reads everything listed, and looks up what a list omits: a list never proves absence. */
   async #relist(connection: Connection): Promise<void> {
-    const [domains, networks, pools] = await Promise.all([
-      connection.connectListAllDomains(),
-      connection.connectListAllNetworks().catch(orElse([])),
-      connection.connectListAllStoragePools().catch(orElse([])),
-    ])
-    const ids = new Set([
-      ...domains.map(ref => idOf.domain(ref.uuid)),
-      ...networks.map(ref => idOf.network(ref.uuid)),
-      ...pools.map(ref => idOf.pool(ref.uuid)),
-      ...this.mirror.ids().filter(id => !id.startsWith('volume/')),
-    ])
+    const listed = await listHost(connection)
+    const ids = new Set(listed.ids)
+    for (const id of this.mirror.ids()) {
+      if (listed.storageHangs !== undefined && id.startsWith('pool/')) this.#readLater(connection, id, listed.storageHangs)
+      else if (!id.startsWith('volume/')) ids.add(id)
+    }
     // Two at a time: a relist of thousands must leave room on the connection for what somebody waits for.
     const queue = [...ids]
     const reader = async (): Promise<void> => {

@@ -21,7 +21,15 @@ import type { Transport } from './transport/transport.ts'
 /** libvirtd stops reading a connection that has five requests under way, keepalive included: stay below. */
 const SLOTS = 4
 
-export type ClientOptions = Pick<OpenOptions, 'callTimeout' | 'keepAliveInterval' | 'keepAliveCount' | 'onCall'> & { clock?: Clock }
+export type ClientOptions = Pick<OpenOptions, 'callTimeout' | 'unhurried' | 'keepAliveInterval' | 'keepAliveCount' | 'onCall'> & {
+  clock?: Clock
+  /**
+   * What comes of a connection all of whose slots are held by overdue calls. `end`: it ends, and whoever makes a new one has
+   * free slots. `refuse`: further calls are CallTimeout at once until a late answer comes; each new connection would hang
+   * as many threads of the daemon again.
+   */
+  jammed?: 'end' | 'refuse'
+}
 
 /** Receives what belongs to one stream. Called synchronously, in order of arrival. */
 export interface StreamSink {
@@ -67,6 +75,7 @@ export class Client {
   /** Resolves with the reason once the connection has ended, by whichever side. Never rejects. */
   readonly closed: Promise<ConnectionLost>
   readonly #transport: Transport
+  readonly #options: Pick<ClientOptions, 'unhurried' | 'jammed'>
   readonly #onCall: ClientOptions['onCall']
   readonly #onMessage: (procedure: number, payload: Buffer) => void
   readonly #keepalive: ReturnType<typeof startKeepalive>
@@ -99,6 +108,7 @@ export class Client {
     this.peer = transport.peer
     this.clock = options.clock ?? monotonicClock
     this.callTimeout = options.callTimeout
+    this.#options = options
     this.#onCall = options.onCall
     this.#onMessage = onMessage
     this.closed = new Promise((resolve) => { this.#resolveClosed = resolve })
@@ -116,9 +126,10 @@ export class Client {
    */
   call<A, R>(procedure: Procedure<A, R>, args: A, onReply?: (ret: R, serial: number) => void): Promise<R> {
     if (this.#ended) return Promise.reject(this.#lost(`${procedure.name} was not sent`))
+    if (this.#options.jammed === 'refuse' && this.#isJammed(this.clock.now())) return Promise.reject(new CallTimeout(procedure.name, this.callTimeout, `the host has not answered ${this.#holders()} for ${this.callTimeout / 1000} s and more: ${procedure.name} was not sent`))
     return new Promise<R>((resolve, reject) => {
       const call: Call = { state: 'waiting', procedure, args, serial: 0, started: this.clock.now(), overdue: Infinity, timer: null, onReply, resolve, reject }
-      if (procedure.deadline === 'default') call.timer = this.clock.setTimeout(() => this.#pastDeadline(call), this.callTimeout)
+      if (procedure.deadline === 'default' && !this.#options.unhurried) call.timer = this.clock.setTimeout(() => this.#pastDeadline(call), this.callTimeout)
       this.#waiting.add(call)
       this.#fillSlots()
     })
@@ -202,8 +213,16 @@ export class Client {
     call.overdue = this.clock.now()
     this.#finish(call, 'timeout', () => call.reject(new CallTimeout(call.procedure.name, this.callTimeout)))
     // A call that spent its whole time behind overdue ones shows that this connection leads nowhere; a new one has free slots.
-    const jammed = this.#waiting.delete(call) && [...this.#inFlight.values()].every((holder) => holder.overdue <= call.started)
-    if (jammed) this.end(new Error(`${SLOTS} calls (${[...this.#inFlight.values()].map(({ procedure }) => procedure.name).join(', ')}) have been without an answer since before their deadlines and let no other call through`))
+    if (this.#waiting.delete(call) && this.#options.jammed !== 'refuse' && this.#isJammed(call.started)) this.end(new Error(`${SLOTS} calls (${this.#holders()}) have been without an answer since before their deadlines and let no other call through`))
+  }
+
+  /** True where every slot is held by a call that was overdue at `time` already. */
+  #isJammed(time: number): boolean {
+    return this.#inFlight.size >= SLOTS && [...this.#inFlight.values()].every((holder) => holder.overdue <= time)
+  }
+
+  #holders(): string {
+    return [...this.#inFlight.values()].map(({ procedure }) => procedure.name).join(', ')
   }
 
   #fillSlots(): void {

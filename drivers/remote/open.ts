@@ -49,6 +49,9 @@ const dial = async (target: Target, options: ClientOptions, onMessage?: (procedu
   }
 }
 
+/** Drivers whose storage is the daemon's own: every connection sees the same. `test:///FILE` and the client-side drivers keep theirs with the connection. */
+const servedByDaemon = /^(?:(?:qemu|lxc|xen|bhyve|ch):|test:\/\/\/default$)/
+
 /**
  * Opens `target`. Rejects with LibvirtError where the daemon refuses, ConnectionLost where it cannot be reached,
  * CallTimeout where it does not answer. The signal ends the opening only, never an open connection.
@@ -56,5 +59,9 @@ const dial = async (target: Target, options: ClientOptions, onMessage?: (procedu
 export const openRemote = async (target: Target, options: OpenOptions & ClientOptions): Promise<Connection> => {
   const events = new Events()
   const { client, features } = await dial(target, options, (procedure, payload) => events.message(procedure, payload), options.signal)
-  return remoteConnection({ name: target.name, client, events, features, dial: async () => (await dial(target, options)).client })
+  return remoteConnection({
+    name: target.name, client, events, features,
+    dial: async (more) => (await dial(target, { ...options, ...more })).client,
+    storageAside: !options.unhurried && servedByDaemon.test(target.name),
+  })
 }

@@ -2,7 +2,7 @@
 
 import type { DownloadStream, DuplexStream, UploadStream } from '../../driver.ts'
 import { LibvirtError, Unsupported } from '../../errors.ts'
-import type { Client } from '../client.ts'
+import type { Client, ClientOptions } from '../client.ts'
 import type { Features } from '../handshake.ts'
 import { procedures, type Procedure } from '../protocol.ts'
 import { openDownload, openDuplex, openUpload, type Opened } from '../stream.ts'
@@ -16,13 +16,20 @@ export interface RpcParts {
   client: Client
   features: Features
   /** Opens a further connection to the same place: streams and calls without a deadline have their own, so that they delay no other call. */
-  dial: () => Promise<Client>
+  dial: (options?: Pick<ClientOptions, 'jammed'>) => Promise<Client>
+  /**
+   * Calls to storage have a connection of their own. Only where a connection has no state of its own: the daemon serves the
+   * same storage to each.
+   */
+  storageAside: boolean
 }
 
 export class Rpc {
   readonly client: Client
   readonly features: Features
-  readonly #dial: () => Promise<Client>
+  readonly #dial: RpcParts['dial']
+  readonly #storageAside: boolean
+  #storage: Promise<Client> | undefined
   readonly #others = new Set<Client>()
   #closing = false
   /** What the driver turned out not to have. */
@@ -30,10 +37,11 @@ export class Rpc {
   /** Answers that stay true as long as the connection lives. */
   readonly #learnt = new Map<string, Promise<any>>()
 
-  constructor({ client, features, dial }: RpcParts) {
+  constructor({ client, features, dial, storageAside }: RpcParts) {
     this.client = client
     this.features = features
     this.#dial = dial
+    this.#storageAside = storageAside
   }
 
   /** Rejects with Unsupported, and asks no more, where the driver lacks the function. */
@@ -61,6 +69,31 @@ export class Rpc {
       answer.catch(() => this.#learnt.delete(key))
     }
     return answer
+  }
+
+  /**
+   * A call that touches storage. Where a server of files went away the daemon hangs in it, and holds its locks over all storage:
+   * that takes the slots of one connection, once, and nothing from domains, networks and events.
+   */
+  async storage<A, R>(procedure: Procedure<A, R>, args: A): Promise<R> {
+    if (!this.#storageAside) return await this.call(procedure, args)
+    const lacking = this.#lacking.get(procedure.name)
+    if (lacking) throw lacking
+    try {
+      return await (await this.#storageClient()).call(procedure, args)
+    } catch (error) {
+      return await this.#refused(procedure, error)
+    }
+  }
+
+  /** Made when it is first needed, and anew after it ended. */
+  #storageClient(): Promise<Client> {
+    if (this.#storage !== undefined) return this.#storage
+    const made = this.#other({ jammed: 'refuse' })
+    this.#storage = made
+    const forget = (): void => { if (this.#storage === made) this.#storage = undefined }
+    made.then(client => { void client.closed.then(forget) }, forget)
+    return made
   }
 
   /** A call that takes as long as its bytes take: four of them on the one connection would leave no slot for anything else. */
@@ -92,8 +125,8 @@ export class Rpc {
     }
   }
 
-  async #other(): Promise<Client> {
-    const client = await this.#dial()
+  async #other(options?: Pick<ClientOptions, 'jammed'>): Promise<Client> {
+    const client = await this.#dial(options)
     // What is closed opens nothing any more; the calls on it reject.
     if (this.#closing) client.close()
     this.#others.add(client)

@@ -16,7 +16,7 @@ export const storage = {
   storagePoolCreateXML: changing(76, document, StoragePool),
   storagePoolDefineXML: changing(77, document, StoragePool),
   storagePoolCreate: changing(78, poolFlags, nothing),
-  storagePoolBuild: unhurried(changing(79, poolFlags, nothing)),
+  storagePoolBuild: changing(79, poolFlags, nothing),
   storagePoolDestroy: changing(80, pool, nothing),
   storagePoolDelete: changing(81, poolFlags, nothing),
   storagePoolUndefine: changing(82, pool, nothing),
@@ -34,7 +34,7 @@ export const storage = {
   storagePoolListAllVolumes: reading(282, struct({ pool: StoragePool, need_results: flag, flags }), listed(StorageVol)),
   storagePoolLookupByTargetPath: reading(391, struct({ path: string }), StoragePool),
 
-  storageVolCreateXML: unhurried(changing(93, struct({ pool: StoragePool, xml: string, flags }), StorageVol)),
+  storageVolCreateXML: changing(93, struct({ pool: StoragePool, xml: string, flags }), StorageVol),
   storageVolDelete: changing(94, volFlags, nothing),
   storageVolLookupByName: reading(95, struct({ pool: StoragePool, name: string }), StorageVol),
   storageVolLookupByKey: reading(96, struct({ key: string }), StorageVol),

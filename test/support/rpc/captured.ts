@@ -71,12 +71,15 @@ const replaying = (conversation: Conversation): Transport => {
   }
 }
 
-export const replay = async ({ conversation }: Capture): Promise<unknown> => converse(await openRemote({ name, transports: [() => replaying(conversation)] }, quiet))
+/** One connection carries all of it: an unhurried one has none beside it for storage. */
+const alone = { ...quiet, unhurried: true }
+
+export const replay = async ({ conversation }: Capture): Promise<unknown> => converse(await openRemote({ name, transports: [() => replaying(conversation)] }, alone))
 
 if (import.meta.main) {
   await using host = await startLibvirtd({ name: 'capture' })
   const conversation: Conversation = []
-  const connection = await openRemote({ name, transports: [() => capturing(unixTransport(host.socket), conversation)] }, quiet)
+  const connection = await openRemote({ name, transports: [() => capturing(unixTransport(host.socket), conversation)] }, alone)
   const results = await converse(connection)
   const capture: Capture = { libvirt: String(await connection.connectGetLibVersion()), conversation, results }
   await connection.close()

@@ -152,8 +152,33 @@ describe('deadlines', () => {
     expect((await client.closed).message).toContain('4 calls (domainCreateWithFlags, domainCreateWithFlags, domainCreateWithFlags, domainCreateWithFlags) have been without an answer')
   })
 
-  test.each([p.storageVolCreateXML, p.storageVolCreateXMLFrom, p.storagePoolBuild, p.storageVolUpload, p.storageVolDownload] as Procedure<any, any>[])('$name takes as long as it takes', ({ deadline }) => {
+  test.each([p.storageVolCreateXMLFrom, p.storageVolUpload, p.storageVolDownload] as Procedure<any, any>[])('$name takes as long as it takes', ({ deadline }) => {
     expect(deadline).toBe('none')
+  })
+
+  test('where jammed connections refuse, a call behind overdue ones is CallTimeout at once, until a late answer comes', async () => {
+    const clock = new FakeClock()
+    const { client, peer } = await connected({ clock, jammed: 'refuse' })
+    const hung = Array.from({ length: 5 }, () => outcome(client.call(p.storagePoolRefresh, { pool: { name: 'nfs', uuid: vm.uuid }, flags: 0 })))
+    await settle()
+    await clock.advance(10_000)
+    await Promise.all(hung)
+    const refused = await error(client.call(p.connectGetType, undefined))
+    expect(refused).toBeInstanceOf(CallTimeout)
+    expect(refused.message).toBe('the host has not answered storagePoolRefresh, storagePoolRefresh, storagePoolRefresh, storagePoolRefresh for 10 s and more: connectGetType was not sent')
+    expect([peer.closed, peer.calls.length]).toEqual([false, 4])
+    peer.reply(peer.calls[0]!, p.storagePoolRefresh, undefined)
+    const next = client.call(p.connectGetType, undefined)
+    await settle()
+    peer.reply(peer.calls[4]!, p.connectGetType, 'TEST')
+    expect(await next).toBe('TEST')
+  })
+
+  test('on an unhurried connection no call has a deadline', async () => {
+    const clock = new FakeClock()
+    const { client } = await connected({ clock, unhurried: true })
+    void outcome(client.call(p.storageVolCreateXML, { pool: { name: 'images', uuid: vm.uuid }, xml: '<volume/>', flags: 0 }))
+    expect(clock.timers).toEqual([])
   })
 
   test('no timer outlives its call', async () => {

@@ -5,6 +5,7 @@ import { LibvirtError, Unsupported } from '../../../drivers/errors.ts'
 import { Rpc } from '../../../drivers/remote/calls/rpc.ts'
 import type { Client } from '../../../drivers/remote/client.ts'
 import { domainCalls } from '../../../drivers/remote/calls/domain.ts'
+import { storageCalls } from '../../../drivers/remote/calls/storage.ts'
 import { connectCalls } from '../../../drivers/remote/calls/connect.ts'
 import { procedures as p, type Procedure } from '../../../drivers/remote/protocol.ts'
 import { settle } from '../../support/fakeclock.ts'
@@ -14,7 +15,7 @@ const vm = { name: 'vm', uuid: '6695eb01-f6a4-8304-79aa-97f2502e193f', id: 1 }
 const failure = (promise: Promise<unknown>): Promise<Error> => promise.then(() => { throw new Error('it succeeded') }, (reason: unknown) => reason as Error)
 const lacks = { code: 3, message: 'this function is not supported by the connection driver: virDomainReset', str2: 'virDomainReset' }
 
-const setUp = async (): Promise<{ rpc: Rpc; peer: ScriptedPeer; others: ScriptedPeer[] }> => {
+const setUp = async ({ storageAside = false } = {}): Promise<{ rpc: Rpc; peer: ScriptedPeer; others: ScriptedPeer[] }> => {
   const { client, peer } = await connected()
   const others: ScriptedPeer[] = []
   const dial = async (): Promise<Client> => {
@@ -22,7 +23,7 @@ const setUp = async (): Promise<{ rpc: Rpc; peer: ScriptedPeer; others: Scripted
     others.push(other.peer)
     return other.client
   }
-  return { rpc: new Rpc({ client, dial, features: { eventCallback: true, closeCallback: true, networkUpdateOrder: true } }), peer, others }
+  return { rpc: new Rpc({ client, dial, storageAside, features: { eventCallback: true, closeCallback: true, networkUpdateOrder: true } }), peer, others }
 }
 /** Answers the last call once it is there. */
 const answer = async <R>(peer: ScriptedPeer, procedure: Procedure<any, R>, ret: R): Promise<void> => {
@@ -146,4 +147,41 @@ test('no domains are not all domains', async () => {
   const { rpc, peer } = await setUp()
   expect(await domainCalls(rpc).domainListGetStats([], 0)).toEqual([])
   expect(peer.calls).toEqual([])
+})
+
+describe('storage', () => {
+  const nfs = { name: 'nfs', uuid: vm.uuid }
+
+  test('has one connection of its own, made when it is first needed, and anew after that ended', async () => {
+    const { rpc, peer, others } = await setUp({ storageAside: true })
+    const calls = storageCalls(rpc)
+    const active = calls.storagePoolIsActive(nfs)
+    const listed = calls.connectListAllStoragePools()
+    await settle()
+    expect([peer.calls.length, others.map(other => other.calls.length)]).toEqual([0, [2]])
+    others[0]!.send(replyTo(others[0]!.calls[0]!, p.storagePoolIsActive, true), replyTo(others[0]!.calls[1]!, p.connectListAllStoragePools, [nfs]))
+    expect([await active, await listed]).toEqual([true, [nfs]])
+    others[0]!.drop(new Error('gone'))
+    await settle()
+    const again = calls.storagePoolIsActive(nfs)
+    await settle()
+    await answer(others[1]!, p.storagePoolIsActive, false)
+    expect(await again).toBe(false)
+  })
+
+  test('that hangs holds up no other call', async () => {
+    const { rpc, peer } = await setUp({ storageAside: true })
+    for (let i = 0; i < 8; i++) void failure(storageCalls(rpc).storagePoolRefresh(nfs)).catch(() => undefined)
+    const reset = domainCalls(rpc).domainReset(vm).then(() => 'reset')
+    await answer(peer, p.domainReset, undefined)
+    expect(await reset).toBe('reset')
+    await rpc.close()
+  })
+
+  test('of a driver that keeps it with the connection goes over that one', async () => {
+    const { rpc, peer, others } = await setUp()
+    const active = storageCalls(rpc).storagePoolIsActive(nfs)
+    await answer(peer, p.storagePoolIsActive, true)
+    expect([await active, others.length]).toEqual([true, 0])
+  })
 })
