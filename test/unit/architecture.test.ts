@@ -30,6 +30,9 @@ const PACKAGES: Record<string, string[]> = {
   'fast-xml-parser': ['xml'],
   'prom-client': ['controller', 'operator'],
   'typebox': ['crds'],
+  '@marcbachmann/cel-js': ['apiserver'],
+  're2js': ['apiserver'],
+  'rfc6902': ['apiserver'],
 }
 
 interface Import { file: string; folder: string; from: string }
@@ -72,6 +75,17 @@ describe('imports', () => {
 
   test('nothing of the product imports tests or benchmarks', () => {
     expect(imports.filter(({ from }) => isOurs(from) && ['test', 'bench'].includes(folderOf(from))).map(({ file, from }) => `${file} imports ${from}`)).toEqual([])
+  })
+
+  test('what the API makes of objects is computed: schema and merge do no I/O, and schema knows nothing of merges', () => {
+    const core = imports.filter(({ file }) => /^apiserver\/(schema|merge)\//.test(file))
+    expect(core.length).toBeGreaterThan(50)
+    const isPure = ({ file, from }: Import): boolean => isOurs(from) ? from.startsWith('apiserver/schema/') || (file.startsWith('apiserver/merge/') && from.startsWith('apiserver/merge/')) : !from.startsWith('node:') || from === 'node:net'
+    expect(core.filter(found => !isPure(found)).map(({ file, from }) => `${file} imports ${from}`)).toEqual([])
+    // Of node:net, what tells addresses from other texts.
+    for (const file of new Set(core.filter(({ from }) => from === 'node:net').map(({ file: of }) => of))) {
+      expect(readFileSync(join(root, file), 'utf8')).toMatch(/import \{ (isIP(v[46])?(, )?)+ \} from 'node:net'/)
+    }
   })
 
   test.each(Object.entries(PACKAGES))('%s is used where its side is known: %j', (name, allowed) => {
