@@ -130,8 +130,9 @@ export class Client {
     return new Promise<R>((resolve, reject) => {
       const call: Call = { state: 'waiting', procedure, args, serial: 0, started: this.clock.now(), overdue: Infinity, timer: null, onReply, resolve, reject }
       if (procedure.deadline === 'default' && !this.#options.unhurried) call.timer = this.clock.setTimeout(() => this.#pastDeadline(call), this.callTimeout)
-      this.#waiting.add(call)
-      this.#fillSlots()
+      // Who waits goes first.
+      if (this.#inFlight.size < SLOTS && this.#waiting.size === 0) this.#send(call)
+      else this.#waiting.add(call)
     })
   }
 
@@ -226,6 +227,7 @@ export class Client {
   }
 
   #fillSlots(): void {
+    if (this.#waiting.size === 0) return
     for (const call of this.#waiting) {
       if (this.#inFlight.size >= SLOTS) break
       this.#waiting.delete(call)

@@ -34,15 +34,19 @@ const checkedLength = (length: number): number => {
   return length
 }
 
+/** Room for the beginning of a frame: all of one of a stream, and no more than this for one that is only claimed. */
+const ROOM_FIRST = 1024 * 1024
+
 /**
  * Takes chunks as they come and hands on whole frames, synchronously and in order. A frame inside one chunk is
- * never copied; one that spans chunks is joined once, when its last byte is there. Throws ProtocolError on a
- * length outside the limits; the stream cannot be followed any further then.
+ * never copied; of one that spans chunks each byte is copied once, into memory of its own (twice the first MiB of a
+ * larger one), however small the chunks. Throws ProtocolError on a length outside the limits; the stream cannot be
+ * followed any further then.
  */
 export class FrameParser {
   readonly #onFrame: (frame: Frame) => void
-  /** The beginning of a frame whose rest has not arrived. */
-  #pieces: Buffer[] = []
+  /** The frame whose rest has not arrived. */
+  #bytes = Buffer.alloc(0)
   #have = 0
   /** Its length, 0 while the length word itself is incomplete. */
   #length = 0
@@ -62,12 +66,19 @@ export class FrameParser {
       this.#onFrame(decode(chunk, at, length))
       at += length
     }
-    if (at < chunk.length) this.#keep(chunk.subarray(at))
+    if (at < chunk.length) this.#keep(chunk, at, chunk.length)
   }
 
-  #keep(piece: Buffer): void {
-    this.#pieces.push(piece)
-    this.#have += piece.length
+  #keep(chunk: Buffer, from: number, to: number): void {
+    const have = this.#have + to - from
+    if (have > this.#bytes.length) {
+      const length = this.#length || 4
+      const room = Buffer.allocUnsafeSlow(have > ROOM_FIRST ? length : Math.min(length, ROOM_FIRST))
+      this.#bytes.copy(room, 0, 0, this.#have)
+      this.#bytes = room
+    }
+    chunk.copy(this.#bytes, this.#have, from, to)
+    this.#have = have
   }
 
   /** Feeds the unfinished frame; answers how much of the chunk it took. */
@@ -75,22 +86,19 @@ export class FrameParser {
     let at = 0
     if (this.#length === 0) {
       at = Math.min(4 - this.#have, chunk.length)
-      this.#keep(chunk.subarray(0, at))
+      this.#keep(chunk, 0, at)
       if (this.#have < 4) return at
-      const head = Buffer.concat(this.#pieces, 4)
-      this.#pieces = [head]
-      this.#length = checkedLength(head.readUInt32BE(0))
+      this.#length = checkedLength(this.#bytes.readUInt32BE(0))
     }
     const rest = Math.min(this.#length - this.#have, chunk.length - at)
-    this.#keep(chunk.subarray(at, at + rest))
+    this.#keep(chunk, at, at + rest)
     at += rest
     if (this.#have === this.#length) {
-      const length = this.#length
-      const bytes = Buffer.concat(this.#pieces, length)
-      this.#pieces = []
+      const frame = decode(this.#bytes, 0, this.#length)
+      this.#bytes = Buffer.alloc(0)
       this.#have = 0
       this.#length = 0
-      this.#onFrame(decode(bytes, 0, length))
+      this.#onFrame(frame)
     }
     return at
   }

@@ -63,6 +63,29 @@ describe('frames', () => {
     expect(frames.map(({ payload }) => payload.length)).toEqual([FRAME_MAX - HEADER_SIZE])
   })
 
+  test('memory grows by what arrived, not by what a length claims nor by the number of its pieces', () => {
+    const parser = new FrameParser(() => { throw new Error('it is not complete') })
+    const used = (): number => { const { heapUsed, arrayBuffers } = process.memoryUsage(); return heapUsed + arrayBuffers }
+    const before = used()
+    parser.push(withLength(FRAME_MAX))
+    expect(used() - before).toBeLessThan(4 * 1024 * 1024)
+    const piece = Buffer.alloc(1)
+    for (let i = 0; i < 2_000_000; i++) parser.push(piece)
+    expect(used() - before).toBeLessThan(2 * FRAME_MAX)
+  })
+
+  test('what was handed on is never written again', () => {
+    const frames: Frame[] = []
+    const parser = new FrameParser((frame) => frames.push(frame))
+    const bytes = frameOf({ serial: 1 }, raw(Buffer.alloc(40, 1)))
+    for (const fill of [1, 2, 3]) {
+      parser.push(bytes.subarray(0, 30))
+      parser.push(Buffer.concat([Buffer.alloc(bytes.length - 30, fill), bytes.subarray(0, 2)]))
+      parser.push(bytes.subarray(2))
+    }
+    expect(frames.map(({ payload }) => payload.at(-1))).toEqual([1, 1, 2, 1, 3, 1])
+  })
+
   test('a frame whose payload cannot be written leaves nothing behind', () => {
     const to = new Writer()
     const header = { program: 1, procedure: 1, type: 0, serial: 1, status: 0 }
