@@ -14,7 +14,7 @@ type Measured = { seconds: number } & Record<string, number>
 /** Debian's own interpreter: another one does not find Debian's libvirt module. */
 const PYTHON = '/usr/bin/python3'
 /** Big enough for all that the measured calls allocate: nothing is collected meanwhile. */
-const YOUNG = ['--expose-gc', '--max-semi-space-size=256']
+const YOUNG = ['--expose-gc', '--min-semi-space-size=256', '--max-semi-space-size=256']
 
 const answerOf = (text: string): Measured => JSON.parse(text.trim().split('\n').at(-1)!) as Measured
 async function measured(command: readonly string[]): Promise<Measured> {

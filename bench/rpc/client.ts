@@ -1,6 +1,6 @@
 // The cases of peer.py through vireo's driver, each run in a process of its own: client.ts URI CASE COUNT [FILE]. Prints one JSON object.
-import { createReadStream, createWriteStream } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { createWriteStream } from 'node:fs'
+import { open, readFile } from 'node:fs/promises'
 import { pipeline } from 'node:stream/promises'
 import type { Connection } from '../../drivers/driver.ts'
 import { createRegistry } from '../../drivers/registry.ts'
@@ -70,8 +70,18 @@ async function transfer(connection: Connection, direction: 'upload' | 'download'
   const seconds = await timed(async () => {
     if (direction === 'upload') {
       const stream = await connection.storageVolUpload(vol, 0, length, 0)
-      for await (const chunk of createReadStream(file, { highWaterMark: 1024 * 1024 })) await stream.write(chunk as Buffer)
+      // Memory that was taken is used again: one part is read while another is written.
+      const parts = [Buffer.alloc(1024 * 1024), Buffer.alloc(1024 * 1024)]
+      const source = await open(file)
+      let writing: Promise<void> = Promise.resolve()
+      for (let i = 0; ; i++) {
+        const { bytesRead, buffer } = await source.read(parts[i % 2]!)
+        await writing
+        if (bytesRead === 0) break
+        writing = stream.write(buffer.subarray(0, bytesRead))
+      }
       await stream.finish()
+      await source.close()
     } else {
       await pipeline(await connection.storageVolDownload(vol, 0, length, 0), createWriteStream(file))
     }

@@ -2,7 +2,7 @@
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { FRAME_MAX, FrameParser, HEADER_SIZE, MessageType, Program, writeFrame, type Frame } from '../../../drivers/remote/frame.ts'
+import { FRAME_MAX, FrameParser, HEADER_SIZE, MessageStatus, MessageType, Program, writeFrame, type Frame } from '../../../drivers/remote/frame.ts'
 import { ProtocolError, Writer } from '../../../drivers/remote/xdr.ts'
 import { frameOf, raw } from '../../support/rpc/scripted-peer.ts'
 
@@ -42,6 +42,23 @@ describe('frames', () => {
       chunks.push(stream.subarray(at))
       expect(parse(chunks).map(({ serial, payload }) => [serial, [...payload]])).toEqual(payloads.map((payload, serial) => [serial, [...payload]]))
     }))
+  })
+
+  test('data of a stream is handed on as it comes, never put together, and no byte is lost in any cutting', () => {
+    const data = Buffer.from(Array.from({ length: 200 }, (_, i) => i))
+    const packet = (serial: number, payload: Buffer): Buffer => frameOf({ type: MessageType.STREAM, status: MessageStatus.CONTINUE, serial }, raw(payload))
+    const bytes = Buffer.concat([frameOf({ serial: 1 }), packet(2, data), packet(2, Buffer.alloc(0)), packet(3, data.subarray(0, 1)), frameOf({ serial: 4, type: MessageType.STREAM, status: MessageStatus.OK })])
+    const dataOf = (frames: Frame[], of: number): number[] => frames.filter(({ serial }) => serial === of).flatMap(({ payload }) => [...payload])
+    for (let at = 0; at <= bytes.length; at++) {
+      const frames = parse([bytes.subarray(0, at), bytes.subarray(at)])
+      expect([dataOf(frames, 2), dataOf(frames, 3)]).toEqual([[...data], [0]])
+      // An empty packet means something: it is handed on once, and no piece is empty.
+      expect(frames.filter(({ payload }) => payload.length === 0).map(({ serial }) => serial)).toEqual([1, 2, 4])
+      expect(frames.every(({ serial, type }) => (type === MessageType.STREAM) === (serial > 1))).toBe(true)
+    }
+    const each = parse([...bytes].map((byte) => Uint8Array.of(byte)))
+    expect(dataOf(each, 2)).toEqual([...data])
+    expect(each.filter(({ payload }) => payload.length === 0).map(({ serial }) => serial)).toEqual([1, 2, 4])
   })
 
   test('a frame that never gets complete is never handed on', () => {
