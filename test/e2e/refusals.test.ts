@@ -72,7 +72,7 @@ test('of two default Hypervisors the older serves, and the younger says so', asy
 describe('a reference', () => {
   test('to what does not exist waits without a timer, and goes on by itself when it comes', async () => {
     const waiting = [
-      domain('no-volume', { disks: [{ name: 'root', volumeRef: { name: 'later' } }] }),
+      domain('no-volume', { disks: [{ name: 'root', volumeRef: { name: 'later' }, readOnly: true }] }),
       domain('no-network', { interfaces: [{ name: 'lan', networkRef: { name: 'later' } }] }),
       volume('no-pool', { poolRef: { name: 'later' } }),
       volume('no-base', { backingStore: { volumeRef: { name: 'later' } } }),
