@@ -1,7 +1,5 @@
 // The cases of peer.py through vireo's driver, each run in a process of its own: client.ts URI CASE COUNT [FILE]. Prints one JSON object.
-import { createWriteStream } from 'node:fs'
 import { open, readFile } from 'node:fs/promises'
-import { pipeline } from 'node:stream/promises'
 import type { Connection } from '../../drivers/driver.ts'
 import { createRegistry } from '../../drivers/registry.ts'
 
@@ -83,7 +81,22 @@ async function transfer(connection: Connection, direction: 'upload' | 'download'
       await stream.finish()
       await source.close()
     } else {
-      await pipeline(await connection.storageVolDownload(vol, 0, length, 0), createWriteStream(file))
+      const target = await open(file, 'w')
+      let parts: Uint8Array[] = []
+      let size = 0
+      let writing: Promise<unknown> = Promise.resolve()
+      for await (const part of await connection.storageVolDownload(vol, 0, length, 0)) {
+        parts.push(part)
+        size += part.length
+        if (size < 1024 * 1024) continue
+        await writing
+        writing = target.writev(parts)
+        parts = []
+        size = 0
+      }
+      await writing
+      if (size > 0) await target.writev(parts)
+      await target.close()
     }
   })
   return { seconds, peakMB: await peakMB() }

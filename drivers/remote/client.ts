@@ -10,7 +10,7 @@
 
 import { CallTimeout, ConnectionLost, LibvirtError } from '../errors.ts'
 import type { OpenOptions } from '../driver.ts'
-import { FrameParser, MessageStatus, MessageType, PROTOCOL_VERSION, Program, writeFrame, type Frame } from './frame.ts'
+import { FrameParser, MessageStatus, MessageType, PROTOCOL_VERSION, Program, writeFrame, type Frame, type Header } from './frame.ts'
 import { Keepalive, startKeepalive } from './keepalive.ts'
 import { ProtocolError, Reader, Writer, type Codec } from './xdr.ts'
 import { RemoteError } from './types.ts'
@@ -39,12 +39,17 @@ export interface StreamSink {
   end(reason: Error): void
 }
 
+/** What hangs on it runs at the end of the current turn: queueMicrotask would make three objects for each. */
+const turn = Promise.resolve()
+
 interface Call {
   state: 'waiting' | 'sent' | 'overdue' | 'finished'
   procedure: Procedure<any, any>
   args: unknown
   serial: number
   started: number
+  /** When its deadline passes; never, where it has none or it has passed. */
+  due: number
   /** When it became overdue. */
   overdue: number
   onReply: ((ret: any, serial: number) => void) | undefined
@@ -83,12 +88,15 @@ export class Client {
   #flushing = false
   /** In order of their calls. */
   readonly #waiting = new Set<Call>()
-  /** Who holds a slot, by serial. */
-  readonly #inFlight = new Map<number, Call>()
+  /** Who holds a slot, in order of their calls: so few that looking through them beats any index. */
+  readonly #inFlight: Call[] = []
   readonly #streams = new Map<number, StreamSink>()
-  /** Calls with a deadline ahead, in order of their calls. */
-  readonly #watched = new Set<Call>()
   #deadline: Timer | null = null
+  // What each call would otherwise make anew.
+  readonly #header: Header = { program: 0, procedure: 0, type: MessageType.CALL, serial: 0, status: MessageStatus.OK }
+  #sending: Call | null = null
+  readonly #writeArgs = (to: Writer): void => this.#sending!.procedure.args.write(to, this.#sending!.args)
+  readonly #flushNow = (): void => this.#flush()
   #serial = 0
   #ended: ConnectionLost | null = null
   #resolveClosed!: (reason: ConnectionLost) => void
@@ -130,10 +138,12 @@ export class Client {
     if (this.#ended) return Promise.reject(this.#lost(`${procedure.name} was not sent`))
     if (this.#options.jammed === 'refuse' && this.#isJammed(this.clock.now())) return Promise.reject(new CallTimeout(procedure.name, this.callTimeout, `the host has not answered ${this.#holders()} for ${this.callTimeout / 1000} s and more: ${procedure.name} was not sent`))
     return new Promise<R>((resolve, reject) => {
-      const call: Call = { state: 'waiting', procedure, args, serial: 0, started: this.clock.now(), overdue: Infinity, onReply, resolve, reject }
-      if (procedure.deadline === 'default' && !this.#options.unhurried) this.#watch(call)
+      const started = this.clock.now()
+      const hurried = procedure.deadline === 'default' && !this.#options.unhurried
+      const call: Call = { state: 'waiting', procedure, args, serial: 0, started, due: hurried ? started + this.callTimeout : Infinity, overdue: Infinity, onReply, resolve, reject }
+      if (hurried) this.#deadline ??= this.clock.setTimeout(() => this.#passDeadlines(), this.callTimeout)
       // Who waits goes first.
-      if (this.#inFlight.size < SLOTS && this.#waiting.size === 0) this.#send(call)
+      if (this.#inFlight.length < SLOTS && this.#waiting.size === 0) this.#send(call)
       else this.#waiting.add(call)
     })
   }
@@ -190,11 +200,11 @@ export class Client {
     this.#ended = new ConnectionLost(`the connection to ${this.peer} has ended: ${reason.message}`, { cause: reason })
     this.#keepalive.stop()
     this.#deadline?.cancel()
-    for (const call of this.#inFlight.values()) {
-      if (call.state === 'sent') this.#finish(call, 'lost', () => call.reject(this.#lost(`${call.procedure.name} got no answer${call.procedure.changing ? ' and may have taken effect' : ''}`)))
+    for (const call of this.#inFlight) {
+      if (call.state === 'sent') this.#fail(call, 'lost', this.#lost(`${call.procedure.name} got no answer${call.procedure.changing ? ' and may have taken effect' : ''}`))
     }
-    for (const call of this.#waiting) this.#finish(call, 'lost', () => call.reject(this.#lost(`${call.procedure.name} was not sent`)))
-    this.#inFlight.clear()
+    for (const call of this.#waiting) this.#fail(call, 'lost', this.#lost(`${call.procedure.name} was not sent`))
+    this.#inFlight.length = 0
     this.#waiting.clear()
     for (const sink of this.#streams.values()) sink.end(this.#lost(`the stream of ${sink.procedure.name} is broken`))
     this.#streams.clear()
@@ -206,52 +216,48 @@ export class Client {
     return new ConnectionLost(`${this.#ended!.message}; ${what}`, { cause: this.#ended!.cause })
   }
 
-  #finish(call: Call, outcome: 'ok' | 'error' | 'timeout' | 'lost', answer: () => void, refusal?: LibvirtError): void {
+  #fail(call: Call, outcome: 'error' | 'timeout' | 'lost', error: Error): void {
     call.state = outcome === 'timeout' && call.serial !== 0 ? 'overdue' : 'finished'
-    this.#watched.delete(call)
-    answer()
+    call.due = Infinity
+    call.reject(error)
+    this.#report(call, outcome, outcome === 'error' && error instanceof LibvirtError ? error : undefined)
+  }
+
+  #report(call: Call, outcome: 'ok' | 'error' | 'timeout' | 'lost', refusal?: LibvirtError): void {
     this.#onCall?.({ procedure: call.procedure.name, seconds: (this.clock.now() - call.started) / 1000, outcome, ...(refusal && { code: refusal.code, lacking: refusal.lacksFunction }) })
   }
 
-  /** All deadlines are equally long, so that they pass in the order of the calls and one timer serves for all. */
-  #watch(call: Call): void {
-    this.#watched.add(call)
-    this.#deadline ??= this.clock.setTimeout(() => this.#passDeadlines(), this.callTimeout)
-  }
-
+  /** One timer serves for all: it is set to the first deadline that is ahead. */
   #passDeadlines(): void {
     this.#deadline = null
     const now = this.clock.now()
-    for (const call of this.#watched) {
-      const left = call.started + this.callTimeout - now
-      if (left > 0) {
-        this.#deadline = this.clock.setTimeout(() => this.#passDeadlines(), left)
-        return
-      }
-      this.#pastDeadline(call)
-    }
+    const calls = [...this.#inFlight, ...this.#waiting]
+    for (const call of calls) if (call.due <= now) this.#pastDeadline(call)
+    if (this.#ended) return
+    const next = calls.reduce((first, { due }) => Math.min(first, due), Infinity)
+    if (next < Infinity) this.#deadline = this.clock.setTimeout(() => this.#passDeadlines(), next - now)
   }
 
   #pastDeadline(call: Call): void {
     call.overdue = this.clock.now()
-    this.#finish(call, 'timeout', () => call.reject(new CallTimeout(call.procedure.name, this.callTimeout)))
+    this.#fail(call, 'timeout', new CallTimeout(call.procedure.name, this.callTimeout))
     // A call that spent its whole time behind overdue ones shows that this connection leads nowhere; a new one has free slots.
     if (this.#waiting.delete(call) && this.#options.jammed !== 'refuse' && this.#isJammed(call.started)) this.end(new Error(`${SLOTS} calls (${this.#holders()}) have been without an answer since before their deadlines and let no other call through`))
   }
 
   /** True where every slot is held by a call that was overdue at `time` already. */
   #isJammed(time: number): boolean {
-    return this.#inFlight.size >= SLOTS && [...this.#inFlight.values()].every((holder) => holder.overdue <= time)
+    return this.#inFlight.length >= SLOTS && this.#inFlight.every((holder) => holder.overdue <= time)
   }
 
   #holders(): string {
-    return [...this.#inFlight.values()].map(({ procedure }) => procedure.name).join(', ')
+    return this.#inFlight.map(({ procedure }) => procedure.name).join(', ')
   }
 
   #fillSlots(): void {
     if (this.#waiting.size === 0) return
     for (const call of this.#waiting) {
-      if (this.#inFlight.size >= SLOTS) break
+      if (this.#inFlight.length >= SLOTS) break
       this.#waiting.delete(call)
       this.#send(call)
     }
@@ -259,19 +265,27 @@ export class Client {
 
   #send(call: Call): void {
     do this.#serial = this.#serial === 0xffff_ffff ? 1 : this.#serial + 1
-    while (this.#inFlight.has(this.#serial) || this.#streams.has(this.#serial))
-    const { procedure } = call
+    while (this.#holder(this.#serial) >= 0 || this.#streams.has(this.#serial))
     try {
-      const header = { program: procedure.program, procedure: procedure.number, type: MessageType.CALL, serial: this.#serial, status: MessageStatus.OK }
-      writeFrame(this.#out, header, (to) => procedure.args.write(to, call.args))
+      this.#header.program = call.procedure.program
+      this.#header.procedure = call.procedure.number
+      this.#header.serial = this.#serial
+      this.#sending = call
+      writeFrame(this.#out, this.#header, this.#writeArgs)
     } catch (error) {
-      this.#finish(call, 'error', () => call.reject(error as Error))
+      this.#fail(call, 'error', error as Error)
       return
     }
     call.serial = this.#serial
     call.state = 'sent'
-    this.#inFlight.set(call.serial, call)
+    this.#inFlight.push(call)
     this.#flushSoon()
+  }
+
+  /** Where the call with this serial is among those in flight; -1 where no call has it. */
+  #holder(serial: number): number {
+    for (let i = 0; i < this.#inFlight.length; i++) if (this.#inFlight[i]!.serial === serial) return i
+    return -1
   }
 
   #sendKeepalive(procedure: number): void {
@@ -283,7 +297,7 @@ export class Client {
   #flushSoon(): void {
     if (this.#flushing) return
     this.#flushing = true
-    queueMicrotask(() => this.#flush())
+    void turn.then(this.#flushNow)
   }
 
   #flush(): void {
@@ -312,22 +326,25 @@ export class Client {
   }
 
   #reply(frame: Frame): void {
-    const call = this.#inFlight.get(frame.serial)
+    const at = this.#holder(frame.serial)
+    const call = this.#inFlight[at]
     if (!call) throw new ProtocolError(`the host answered serial ${frame.serial}, which no call waits for`)
     const { procedure } = call
     if (frame.program !== procedure.program) throw new ProtocolError(`the host answered ${procedure.name} as program 0x${frame.program.toString(16)} instead of 0x${procedure.program.toString(16)}`)
     if (frame.procedure !== procedure.number) throw new ProtocolError(`the host answered ${procedure.name} (${procedure.number}) as procedure ${frame.procedure}`)
     if (frame.status === MessageStatus.OK) {
       const ret = decodeAll(procedure.ret, frame.payload, `the reply to ${procedure.name}`)
-      this.#inFlight.delete(frame.serial)
+      this.#inFlight.splice(at, 1)
       if (call.state === 'sent') {
         call.onReply?.(ret, frame.serial)
-        this.#finish(call, 'ok', () => call.resolve(ret))
+        call.state = 'finished'
+        call.resolve(ret)
+        this.#report(call, 'ok')
       }
     } else if (frame.status === MessageStatus.ERROR) {
       const error = remoteError(frame.payload, procedure.name)
-      this.#inFlight.delete(frame.serial)
-      if (call.state === 'sent') this.#finish(call, 'error', () => call.reject(error), error)
+      this.#inFlight.splice(at, 1)
+      if (call.state === 'sent') this.#fail(call, 'error', error)
     } else {
       throw new ProtocolError(`the reply to ${procedure.name} has status ${frame.status} instead of 0 or 1`)
     }

@@ -172,12 +172,19 @@ export const text: Codec<string> = {
   },
 }
 
+const DASH = 0x2d
+/** The value of a hexadecimal digit: letters of either case have bit 6 and count from 1 in their lowest bits. */
+const nibble = (code: number): number => (code & 0xf) + (code & 0x40 ? 9 : 0)
+
 /** 16 raw bytes as lower-case hexadecimal with dashes. */
 export const uuid: Codec<string> = {
   write: (to, value) => {
     if (!/^[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}$/.test(value)) throw new TypeError(`${JSON.stringify(value)} is not a UUID`)
-    const at = to.skip(16)
-    to.bytes.write(value.replaceAll('-', ''), at, 16, 'hex')
+    let at = to.skip(16)
+    for (let i = 0; i < value.length; i += 2) {
+      if (value.charCodeAt(i) === DASH) i++
+      to.bytes[at++] = nibble(value.charCodeAt(i)) << 4 | nibble(value.charCodeAt(i + 1))
+    }
   },
   read: (from) => {
     const at = from.take(16, 'a UUID')
