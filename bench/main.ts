@@ -3,25 +3,28 @@ import { Command } from 'commander'
 import { benchApply } from './apply.ts'
 import { benchDrift } from './drift.ts'
 import { benchIdle } from './idle.ts'
+import { benchRpc } from './rpc.ts'
 import { show } from './support.ts'
 import type { BenchResult } from './support.ts'
 
-interface Flags { json?: boolean; count?: string; rounds?: string; seconds?: string }
+interface Flags { json?: boolean; count?: string; rounds?: string; seconds?: string; events?: string }
 const given = (value: string | undefined): number | undefined => (value === undefined ? undefined : Number(value))
 
 const benches: Record<string, (flags: Flags) => Promise<BenchResult>> = {
   apply: async ({ count, rounds }) => await benchApply({ count: given(count), rounds: given(rounds) }),
   drift: async ({ count }) => await benchDrift({ kills: given(count) }),
   idle: async ({ count, seconds }) => await benchIdle({ count: given(count), seconds: given(seconds) }),
+  rpc: async ({ count, rounds, events }) => await benchRpc({ count: given(count), rounds: given(rounds), events: given(events) }),
 }
 
 await new Command('bench')
   .description('Measures vireo beside a floor in the same run. Needs root, for the private libvirt host.')
   .argument('<name>', Object.keys(benches).join(', '))
   .option('--json', 'print one JSON object')
-  .option('--count <n>', 'domains (apply, idle) or kills (drift)')
-  .option('--rounds <n>', 'measured rounds (apply)')
+  .option('--count <n>', 'domains (apply, idle), kills (drift) or calls (rpc)')
+  .option('--rounds <n>', 'measured rounds (apply, rpc)')
   .option('--seconds <n>', 'how long to watch (idle)')
+  .option('--events <n>', 'events to count (rpc)')
   .action(async (name: string, flags: Flags) => {
     const bench = benches[name]
     if (bench === undefined) throw new Error(`there is no benchmark ${name}; there are ${Object.keys(benches).join(', ')}`)

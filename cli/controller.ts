@@ -24,6 +24,7 @@ export interface ControllerFlags {
   leaderElection: boolean
   leaseNamespace: string
   relistInterval: string
+  sourceAddresses?: string[]
   logLevel: LogLevel
 }
 
@@ -47,6 +48,7 @@ export async function runController(flags: ControllerFlags, signal: AbortSignal)
     installation,
     cluster,
     relistInterval: parseDuration(flags.relistInterval),
+    sourceAddresses: flags.sourceAddresses,
     instance,
   })
   const health = new HealthServer({ address: flags.healthAddress, registry: metrics.registry })

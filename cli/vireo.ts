@@ -21,6 +21,7 @@ program.command('controller')
   .option('--no-leader-election', 'run without a Lease: only where no second controller can be')
   .addOption(new Option('--lease-namespace <namespace>', 'namespace of the Lease').env('VIREO_NAMESPACE').default('vireo-system'))
   .option('--relist-interval <duration>', 'how often each host is listed anew, for what has no event', '10m')
+  .addOption(new Option('--source-addresses <ranges>', 'addresses that images may come from although they are loopback, link-local or a cloud\'s metadata service: 127.0.0.0/8,fd00:1::5').env('VIREO_SOURCE_ADDRESSES').argParser(text => text.split(',').map(range => range.trim()).filter(range => range !== '')))
   .addOption(new Option('--log-level <level>', 'least severe level that is logged').choices(['trace', 'debug', 'info', 'warn', 'error']).env('VIREO_LOG_LEVEL').default('info'))
   .action(async (flags: ControllerFlags) => {
     const { runController } = await import('./controller.ts')

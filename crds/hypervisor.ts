@@ -5,7 +5,7 @@ import { conditions, labelSelector, managementPolicy, observedGeneration, unseen
 import { columns, type Kind } from './kind.ts'
 import type { KubeObject } from './meta.ts'
 import { group, version } from './names.ts'
-import { about, bytes, choice, duration, flag, hostPath, integer, mapOf, noPassword, object, optional, setOf, text } from './schema.ts'
+import { about, bytes, choice, duration, flag, hostPath, integer, mapOf, noPassword, object, optional, type Rule, setOf, text } from './schema.ts'
 
 /** What vireo uses where spec.connection does not say. */
 export const connectionDefaults = {
@@ -27,16 +27,24 @@ const connection = object({
   plaintext: optional(choice(['Forbidden', 'Allowed'], about('Whether a connection over the network may go without encryption.', usual.plaintext))),
 }, about('Settings of the connection.', 'those of its fields', 'live', 'vireo reconnects.'))
 
+const plainHost: Rule = {
+  rule: "!self.contains('/') && !self.contains(' ')",
+  message: 'is not a host: write a name or an address, and :PORT behind it for one port only',
+  messageExpression: "self + ' is not a host: write a name or an address, and :PORT behind it for one port only'",
+}
+
 const policy = object({
   namespaceSelector: optional(labelSelector('Namespaces whose objects may live on this host; {} selects all.', '{}', { default: policyDefaults.namespaceSelector })),
   hostPaths: optional(setOf(hostPath(about('A folder on the host.')), 64,
-    about('Folders on the host below which pools, disk files, kernels and logs may lie.', '[/var/lib/vireo]', 'policy'), { default: [...policyDefaults.hostPaths] })),
+    about('Folders on the host below which pools, disk files, kernels and logs may lie. What lies in a pool is reached through its volumes alone; the rest is shared by all selected namespaces.', '[/var/lib/vireo]', 'policy'), { default: [...policyDefaults.hostPaths] })),
   rawXML: optional(choice(['Forbidden', 'Allowed'],
-    about('Whether objects may carry XML overlays. An overlay reaches what libvirt knows, within hostPaths and hostInterfaces.', 'Forbidden', 'policy'), { default: policyDefaults.rawXML })),
+    about('Whether objects may carry XML overlays. An overlay reaches what libvirt knows and vireo knows to be harmless, within hostPaths, hostInterfaces and networkHosts.', 'Forbidden', 'policy'), { default: policyDefaults.rawXML })),
   foreignObjects: optional(choice(['Forbidden', 'Observe', 'Adopt'],
-    about('What may be done with host objects that vireo did not create: nothing, look at them (ObserveOnly), or also take them over.', 'Forbidden', 'policy'), { default: policyDefaults.foreignObjects })),
+    about('What may be done with host objects that vireo did not create: nothing, look at them (ObserveOnly), or also take them over, and use images whose headers vireo did not write (file disks other than raw).', 'Forbidden', 'policy'), { default: policyDefaults.foreignObjects })),
   hostInterfaces: optional(setOf(text(15, about('Name of a bridge or network interface of the host.')), 64,
-    about('Bridges and network interfaces of the host that domains and networks may name.', 'none', 'policy'))),
+    about('Bridges and network interfaces of the host that domains and networks may name; lo also opens user-mode networking, in which a guest talks as the host itself.', 'none', 'policy'))),
+  networkHosts: optional(setOf(text(300, about('HOST, or HOST:PORT for one port only: a name or an address as it is written where it is used, an IPv6 address before a port in brackets.'), { rules: [plainHost] }), 64,
+    about('Hosts on the network that the hypervisor may be made to talk to, or addresses of its own to listen on: servers of netfs, iscsi and rbd pools, of network disks in XML overlays, and the ends of TCP and UDP serial ports.', 'none', 'policy'))),
 }, about('What every selected namespace may use of the host. Checked right before each call; what is absent is closed.', 'all namespaces, host paths below /var/lib/vireo, nothing else', 'policy'),
 { default: {} })
 

@@ -19,12 +19,12 @@ const spec = object({
   uuid: objectUUID,
   ...hostObjectSpec,
   dir: optional(object({
-    path: hostPath(about('The folder.', undefined, 'bound', 'Has to lie below hostPaths of the Hypervisor.')),
+    path: hostPath(about('The folder.', undefined, 'bound', 'Has to lie below hostPaths of the Hypervisor, and apart from every other pool.')),
   }, about(`A folder on the host. ${memberNote}`))),
   netfs: optional(object({
-    host: text(255, about('Name or address of the server.', undefined, 'recreate')),
+    host: text(255, about('Name or address of the server.', undefined, 'recreate', 'Has to be listed in networkHosts of the Hypervisor: what it holds the host follows.')),
     dir: text(1024, about('The exported folder on the server.', undefined, 'recreate')),
-    path: hostPath(about('Where the host mounts it.', undefined, 'recreate')),
+    path: hostPath(about('Where the host mounts it.', undefined, 'recreate', 'Has to lie below hostPaths of the Hypervisor, and apart from every other pool.')),
     format: optional(text(64, about("libvirt's name of the file system: auto, nfs, glusterfs, cifs.", 'auto', 'recreate'))),
     protocolVersion: optional(text(16, about('NFS version to mount with, such as 4.', 'what server and host agree on', 'recreate'))),
   }, about(`A file system that the host mounts over the network. ${memberNote}`))),
@@ -33,7 +33,7 @@ const spec = object({
     devices: optional(setOf(hostPath(about('A block device.')), 64, about('Block devices of the volume group.', 'those it has', 'recreate'))),
   }, about(`An LVM volume group. ${memberNote}`))),
   iscsi: optional(object({
-    host: text(255, about('Name or address of the portal.', undefined, 'recreate')),
+    host: text(255, about('Name or address of the portal.', undefined, 'recreate', 'Has to be listed in networkHosts of the Hypervisor, and /dev/disk/by-path in hostPaths.')),
     port: optional(integer(1, 65535, about('TCP port of the portal.', '3260', 'recreate'))),
     target: text(255, about('iSCSI qualified name of the target.', undefined, 'recreate')),
   }, about(`The logical units of an iSCSI target, attached by the host. ${memberNote}`))),
@@ -42,7 +42,7 @@ const spec = object({
   }, about(`A ZFS pool. ${memberNote}`))),
   rbd: optional(object({
     name: text(255, about('Name of the Ceph pool.', undefined, 'recreate')),
-    monitors: listOf(text(255, about('Name or address of a monitor, with :PORT where it is not the usual one.')), 64, about('Monitors, in the order in which they are tried.', undefined, 'recreate')),
+    monitors: listOf(text(255, about('Name or address of a monitor, with :PORT where it is not the usual one. Has to be listed in networkHosts of the Hypervisor.')), 64, about('Monitors, in the order in which they are tried.', undefined, 'recreate')),
   }, about(`A Ceph RBD pool. ${memberNote}`))),
   state: optional(choice(['Active', 'Inactive'], about('Whether the host has the pool started.', 'Active', 'live'), { default: 'Active' })),
   autostart: optional(choice(['Enabled', 'Disabled'], about('Whether the host starts the pool when it boots.', 'Enabled', 'live'))),

@@ -48,7 +48,7 @@ const spec = object({
   poolRef: refAcross('The pool that holds the volume; it also decides the Hypervisor.', 'StoragePool', undefined, 'bound'),
   ...hostObjectSpec,
   capacity: optional(quantity('4Ki', about('Size that the guest sees, in bytes as a quantity. Grows only; a running domain sees it grow. A grow that failed may be taken back to status.capacity.', 'that of source or backingStore', 'live'))),
-  format: optional(text(64, about("libvirt's name of the format, such as qcow2 or raw.", "the image's own with a url, that of the origin with a clone, else qcow2 in file pools and raw in block pools", 'bound'))),
+  format: optional(text(64, about("libvirt's name of the format, such as qcow2 or raw. Under ObserveOnly it has to be said where something uses the volume: its content is never asked.", "the image's own with a url, that of the origin with a clone, else qcow2 in file pools and raw in block pools", 'bound'))),
   preallocation: optional(choice(['None', 'Metadata', 'Full'], about('How much of the capacity is taken from the pool at once.', 'None', 'bound'))),
   backingStore: optional(object({
     volumeRef: refAcross('The volume below.', 'StorageVolume', undefined, 'bound'),

@@ -11,6 +11,9 @@ export const ErrorNumber = {
   NO_NWFILTER_BINDING: 101, NO_DOMAIN_CHECKPOINT: 103, NO_DOMAIN_BACKUP: 104, NO_NETWORK_PORT: 107,
 } as const
 
+/** `qemuDomainAgentCommand` is `virDomainQemuAgentCommand` to libvirt; how each word is spelt differs too. */
+const publicName = (procedure: string): string => `vir${procedure.replace(/^qemuDomain/, 'domainQemu')}`.toLowerCase()
+
 /** The host refused: libvirt's own code, domain, level and message. */
 export class LibvirtError extends Error {
   override readonly name: string = 'LibvirtError'
@@ -20,7 +23,7 @@ export class LibvirtError extends Error {
   readonly procedure: string
   /**
    * The driver has no such function at all. Code 3 alone does not say that (a kind of pool that cannot make volumes answers
-   * with it too): libvirt then names the public function in the error's second string.
+   * with it too, and so does the other host of a migration): libvirt then names this very function in the error's second string.
    */
   readonly lacksFunction: boolean
   constructor(fields: { code: number; domain: number; level: number; message: string; procedure: string; str2?: string | null }, options?: ErrorOptions) {
@@ -29,7 +32,7 @@ export class LibvirtError extends Error {
     this.domain = fields.domain
     this.level = fields.level
     this.procedure = fields.procedure
-    this.lacksFunction = fields.code === ErrorNumber.NO_SUPPORT && typeof fields.str2 === 'string' && /^vir[A-Z]\w+$/.test(fields.str2)
+    this.lacksFunction = fields.code === ErrorNumber.NO_SUPPORT && fields.str2?.toLowerCase() === publicName(fields.procedure)
   }
 }
 
@@ -38,9 +41,9 @@ export class Unsupported extends LibvirtError {
   override readonly name: string = 'Unsupported'
   /** As libvirt spells it: QEMU, LXC, ESX … */
   readonly driver: string
-  constructor(refusal: LibvirtError, driver: string) {
+  constructor(refusal: LibvirtError, driver: string, message = `libvirt's ${driver} driver has no ${refusal.procedure}`) {
     const { code, domain, level, procedure } = refusal
-    super({ code, domain, level, procedure, message: `libvirt's ${driver} driver has no ${procedure}` }, { cause: refusal })
+    super({ code, domain, level, procedure, message }, { cause: refusal })
     this.driver = driver
   }
 }

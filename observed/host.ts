@@ -2,13 +2,14 @@
 
 import type { Clock } from '../clock/clock.ts'
 import type { Connection, DriverEvent, OpenOptions } from '../drivers/driver.ts'
-import { ConnectionLost, ErrorNumber, LibvirtError, isAbsent } from '../drivers/errors.ts'
+import { ConnectionLost, ErrorNumber, LibvirtError } from '../drivers/errors.ts'
 import { dirtiedBy } from './dirty.ts'
 import { listHost } from './list.ts'
-import { HostMirror, idOf } from './mirror.ts'
+import { HostMirror } from './mirror.ts'
 import type { Observed } from './objects.ts'
 import { HostChanged, capabilitiesOf, uuidIn, uuidOf } from './pin.ts'
-import { orElse, readDomain, readNetwork, readPool, readVolume, readVolumes } from './read.ts'
+import { orElse } from './read.ts'
+import { Reader } from './reader.ts'
 
 /** Each state and what leaves it. */
 export type HostState =
@@ -46,15 +47,7 @@ export interface HostOptions {
   log?: (message: string, fields: Record<string, unknown>) => void
 }
 
-/** An object that could not be read although the connection lives: it stays dirty, and is read again. */
-interface Unread { error: Error; failures: number; timer: { cancel(): void } }
-
-interface Reading { full: boolean; again: boolean; done: PromiseWithResolvers<void>; next?: PromiseWithResolvers<void> }
-
 const BACKOFF = { first: 1_000, last: 30_000 }
-/** How long (ms) it is remembered that an object was looked for in vain. */
-const GONE_FOR = 600_000
-const READ_AGAIN = { first: 1_000, last: 60_000 }
 
 export class Host {
   readonly mirror = new HostMirror()
@@ -74,10 +67,7 @@ export class Host {
   #expected: string | undefined
   readonly #unsupported = new Set<string>()
   #sessions = 0
-  readonly #readings = new Map<string, Reading>()
-  /** When each object was last read, ms. */
-  readonly #readAt = new Map<string, number>()
-  readonly #unread = new Map<string, Unread>()
+  readonly #reader: Reader
   readonly #stateHandlers: ((state: HostState) => void)[] = []
   readonly #eventHandlers: ((event: DriverEvent) => void)[] = []
   /** Pools whose content vireo answers for: a relist refreshes them, for libvirt's own list of volumes never renews itself. */
@@ -87,6 +77,13 @@ export class Host {
     this.#options = options
     this.#since = options.clock.now()
     this.#expected = options.expectedUUID?.toLowerCase()
+    this.#reader = new Reader({
+      clock: options.clock,
+      mirror: this.mirror,
+      current: () => this.#connection,
+      refreshesPool: uuid => this.#state !== 'Opening' && this.refreshesPool(uuid),
+      onUnread: (id, error) => { options.log?.('an object could not be read', { uri: this.uri, id, error: error.message }) },
+    })
   }
 
   get uri(): string { return this.#options.uri }
@@ -199,8 +196,7 @@ export class Host {
       return error instanceof Error ? error : new Error(String(error))
     } finally {
       this.#connection = undefined
-      for (const { timer } of this.#unread.values()) timer.cancel()
-      this.#unread.clear()
+      this.#reader.reset()
       await connection?.close()
     }
   }
@@ -254,7 +250,7 @@ export class Host {
     const listed = await listHost(connection)
     const ids = new Set(listed.ids)
     for (const id of this.mirror.ids()) {
-      if (listed.storageHangs !== undefined && id.startsWith('pool/')) this.#readLater(connection, id, listed.storageHangs)
+      if (listed.storageHangs !== undefined && id.startsWith('pool/')) this.#reader.later(connection, id, listed.storageHangs)
       else if (!id.startsWith('volume/')) ids.add(id)
     }
     // Two at a time: a relist of thousands must leave room on the connection for what somebody waits for.
@@ -262,13 +258,11 @@ export class Host {
     const reader = async (): Promise<void> => {
       for (let id = queue.pop(); id !== undefined; id = queue.pop()) {
         // What one object's description fails on says nothing about the others; it is read again by itself.
-        await this.#read(connection, id, true).catch((error: unknown) => { if (error instanceof ConnectionLost) throw error })
+        await this.#reader.read(connection, id, true).catch((error: unknown) => { if (error instanceof ConnectionLost) throw error })
       }
     }
     await Promise.all([reader(), reader()])
-    // What has been gone for long is asked for by nobody any more.
-    const long = this.#options.clock.now() - GONE_FOR
-    for (const [id, time] of this.#readAt) if (time < long && this.mirror.get(id) === undefined) this.#readAt.delete(id)
+    this.#reader.prune()
   }
 
   #event(event: DriverEvent): void {
@@ -278,106 +272,23 @@ export class Host {
       // Defined and undefined change what no other event tells of: persistence and autostart.
       // A refreshed pool is only read: refreshing it for that would be answered by the same event, for ever.
       const full = event.type === 'domain' ? event.name === 'lifecycle' && event.event <= 1 : event.name !== 'refresh'
-      void this.#read(connection, id, full).catch(() => { /* the connection's end is seen by #follow; after any other refusal the object is read again */ })
+      this.#reader.dirty(connection, id, full)
     }
     for (const handler of this.#eventHandlers) handler(event)
   }
 
   /** Reads an object afresh: resolves once a read that began after this call has reached the mirror. */
   async refresh(id: string): Promise<Observed | undefined> {
-    await this.#read(this.use(), id, true)
+    await this.#reader.read(this.use(), id, true)
     return this.mirror.get(id)
   }
 
   /** True where the object was read to the end at or after `time` (ms) and nothing has dirtied it since. */
-  readSince(id: string, time: number): boolean {
-    return !this.#readings.has(id) && (this.#readAt.get(id) ?? -Infinity) >= time
-  }
-
+  readSince(id: string, time: number): boolean { return this.#reader.since(id, time) }
   /** Why what the mirror holds of an object (or that it holds nothing) is not to be believed: its last read failed. */
-  unread(id: string): Error | undefined {
-    return this.#unread.get(id)?.error
-  }
-
-  /** A dirty object is read once, and once more if it was dirtied while it was being read. */
-  #read(connection: Connection, id: string, full: boolean): Promise<void> {
-    if (connection !== this.#connection) return Promise.reject(new ConnectionLost(`the connection to ${this.uri} has ended`))
-    const reading = this.#readings.get(id)
-    if (reading !== undefined) {
-      reading.full ||= full
-      reading.again = true
-      reading.next ??= Promise.withResolvers()
-      return reading.next.promise
-    }
-    const started: Reading = { full, again: false, done: Promise.withResolvers() }
-    this.#readings.set(id, started)
-    void this.#readLoop(connection, id, started)
-    return started.done.promise
-  }
-
-  async #readLoop(connection: Connection, id: string, reading: Reading): Promise<void> {
-    for (;;) {
-      const { full, done } = reading
-      reading.full = false
-      reading.again = false
-      try {
-        const began = this.#options.clock.now()
-        await this.#readOnce(connection, id, full)
-        this.#readAt.set(id, began)
-        this.#unread.get(id)?.timer.cancel()
-        if (this.#unread.delete(id)) this.mirror.announce(id)
-        done.resolve()
-      } catch (error) {
-        this.#readAt.delete(id)
-        this.#readLater(connection, id, error instanceof Error ? error : new Error(String(error)))
-        done.reject(error)
-      }
-      if (!reading.again || reading.next === undefined) break
-      reading.done = reading.next
-      reading.next = undefined
-    }
-    this.#readings.delete(id)
-  }
-
-  /** Nothing will announce that the host can describe the object again. */
-  #readLater(connection: Connection, id: string, error: Error): void {
-    if (connection !== this.#connection || error instanceof ConnectionLost) return
-    const before = this.#unread.get(id)
-    before?.timer.cancel()
-    const failures = (before?.failures ?? 0) + 1
-    const delay = Math.min(READ_AGAIN.first * 2 ** (failures - 1), READ_AGAIN.last)
-    const timer = this.#options.clock.setTimeout(() => {
-      void this.#read(connection, id, true).catch(() => { /* counted, and tried again */ })
-    }, delay)
-    this.#unread.set(id, { error, failures, timer })
-    if (before === undefined) this.#options.log?.('an object could not be read', { uri: this.uri, id, error: error.message })
-  }
-
-  async #readOnce(connection: Connection, id: string, full: boolean): Promise<void> {
-    const [kind, uuid, ...rest] = id.split('/') as [Observed['kind'], string, ...string[]]
-    try {
-      if (kind === 'domain') {
-        const before = this.mirror.domain(uuid)
-        this.mirror.set(await readDomain(connection, before?.ref ?? { name: '', uuid, id: -1 }, before, full))
-      } else if (kind === 'network') {
-        const before = this.mirror.network(uuid)
-        this.mirror.set(await readNetwork(connection, before?.ref ?? await connection.networkLookupByUUID(uuid)))
-      } else if (kind === 'pool') {
-        const ref = this.mirror.pool(uuid)?.ref ?? await connection.storagePoolLookupByUUID(uuid)
-        if (full && this.refreshesPool(uuid) && this.#state !== 'Opening') await connection.storagePoolRefresh(ref).catch(orElse(undefined))
-        const pool = await readPool(connection, ref)
-        this.mirror.set(pool)
-        await readVolumes(connection, pool, this.mirror)
-      } else {
-        const pool = this.mirror.pool(uuid)
-        if (pool?.active) await readVolume(connection, pool, rest.join('/'), this.mirror)
-      }
-    } catch (error) {
-      if (!isAbsent(error, kind)) throw error
-      this.mirror.remove(id)
-      if (kind === 'pool') for (const volume of this.mirror.volumesOf(uuid)) this.mirror.remove(idOf.volume(uuid, volume.ref.name))
-    }
-  }
+  unread(id: string): Error | undefined { return this.#reader.unread(id) }
+  /** Events of an object are no reason to read it until the answer is called, for whoever acts on it reads it afterwards. */
+  hold(id: string): () => void { return this.#reader.hold(id) }
 
   #pause(ms: number): Promise<void> {
     return new Promise(resolve => {

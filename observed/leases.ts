@@ -51,10 +51,9 @@ export class LeaseWatch {
     for (const domain of host.mirror.domains()) this.#guest(domain)
   }
 
-  /** The addresses that the host's networks have leased to an interface. */
-  leasesFor(mac: string): DhcpLease[] {
-    const key = mac.toLowerCase()
-    return [...this.#networks.values()].flatMap(({ leases }) => leases.get(key) ?? [])
+  /** The addresses that a network has leased to an interface. */
+  leasesFor(mac: string, network: string): DhcpLease[] {
+    return this.#networks.get(network)?.leases.get(mac.toLowerCase()) ?? []
   }
 
   /** Called with the MAC addresses whose leases came, changed or went. */

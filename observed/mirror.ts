@@ -47,7 +47,7 @@ export interface HostView {
   volumeByPath(path: string): ObservedVolume | undefined
   domains(): Iterable<ObservedDomain>
   pools(): Iterable<ObservedPool>
-  /** Domains whose disks have the path (or the volume) as source or, as far as libvirt tells, in a backing chain. */
+  /** Domains that start from the path, or whose disks have it (or the volume) as source or, as far as libvirt tells, in a backing chain. */
   domainsUsingPath(path: string): ObservedDomain[]
   domainsOnNetwork(network: string): ObservedDomain[]
   /** Volumes whose backing file is the path. */
@@ -64,11 +64,12 @@ const values = (object: Observed): string[] => {
       if (disk.pool !== undefined && disk.volume !== undefined) list.push(`vol:${disk.pool}/${disk.volume}`)
       for (const path of disk.backing) list.push(`path:${path}`)
     }
+    for (const path of object.bootFiles) list.push(`path:${path}`)
     for (const nic of object.interfaces) if (nic.network !== undefined) list.push(`net:${nic.network}`)
     return list
   }
   if (object.kind === 'volume') return [`pool:${object.poolUUID}`, `volpath:${object.path}`, ...(object.backing ? [`backing:${object.backing}`] : [])]
-  return [`name:${object.kind}:${object.ref.name}`]
+  return [`name:${object.kind}:${object.ref.name}`, ...(object.kind === 'pool' ? ['pools'] : [])]
 }
 
 export class HostMirror implements HostView {
@@ -162,7 +163,6 @@ export class HostMirror implements HostView {
   * domains(): Iterable<ObservedDomain> {
     for (const object of this.#objects.values()) if (object.kind === 'domain') yield object
   }
-  * pools(): Iterable<ObservedPool> {
-    for (const object of this.#objects.values()) if (object.kind === 'pool') yield object
-  }
+  /** They are asked with every path that a document names: few among thousands of objects. */
+  pools(): Iterable<ObservedPool> { return this.#all('pool', 'pools') }
 }

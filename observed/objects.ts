@@ -20,6 +20,8 @@ export interface ObservedDomain {
   live?: string
   disks: DiskFacts[]
   interfaces: InterfaceFacts[]
+  /** What it starts from beside its disks: kernel, initrd, firmware and its variables, which go with the domain. */
+  bootFiles: string[]
 }
 export interface ObservedNetwork {
   kind: 'network'
@@ -67,6 +69,15 @@ export function diskFacts(domain: XmlElement): DiskFacts[] {
       readOnly: childOf(disk, 'readonly') !== undefined,
     }
   })
+}
+
+const BOOT_FILES = ['kernel', 'initrd', 'dtb', 'loader', 'nvram'] as const
+
+export function bootFiles(domain: XmlElement): string[] {
+  const os = childOf(domain, 'os')
+  const nvram = childOf(os, 'nvram')
+  const source = childOf(nvram, 'source')
+  return [...BOOT_FILES.map(name => textOf(childOf(os, name)).trim()), attributeOf(nvram, 'template'), attributeOf(source, 'file'), attributeOf(source, 'dev')].filter((path): path is string => path !== undefined && path !== '')
 }
 
 export function interfaceFacts(domain: XmlElement): InterfaceFacts[] {

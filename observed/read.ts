@@ -5,13 +5,13 @@ import { ErrorNumber, LibvirtError, isAbsent, isSomethingAbsent } from '../drive
 import { parsed } from '../xml/parsed.ts'
 import { attributeOf, childOf, parseXml, textOf } from '../xml/tree.ts'
 import { type HostMirror, idOf } from './mirror.ts'
-import { type ObservedDomain, type ObservedNetwork, type ObservedPool, diskFacts, interfaceFacts, volumeFrom } from './objects.ts'
+import { type ObservedDomain, type ObservedNetwork, type ObservedPool, bootFiles, diskFacts, interfaceFacts, volumeFrom } from './objects.ts'
 
 /** Parsed facts of a text that has not changed are not computed again. */
-function factsOf(before: ObservedDomain | undefined, inactive: string, live: string | undefined): Pick<ObservedDomain, 'disks' | 'interfaces'> {
-  if (before !== undefined && before.inactive === inactive && before.live === live) return { disks: before.disks, interfaces: before.interfaces }
+function factsOf(before: ObservedDomain | undefined, inactive: string, live: string | undefined): Pick<ObservedDomain, 'disks' | 'interfaces' | 'bootFiles'> {
+  if (before !== undefined && before.inactive === inactive && before.live === live) return { disks: before.disks, interfaces: before.interfaces, bootFiles: before.bootFiles }
   const documents = [inactive, ...(live !== undefined && live !== inactive ? [live] : [])].map(parsed)
-  return { disks: documents.flatMap(diskFacts), interfaces: documents.flatMap(interfaceFacts) }
+  return { disks: documents.flatMap(diskFacts), interfaces: documents.flatMap(interfaceFacts), bootFiles: [...new Set(documents.flatMap(bootFiles))] }
 }
 
 /**
@@ -21,8 +21,10 @@ function factsOf(before: ObservedDomain | undefined, inactive: string, live: str
 export async function readDomain(connection: Connection, ref: DomainRef, before: ObservedDomain | undefined, full: boolean): Promise<ObservedDomain> {
   const SECURE = XMLFlags.SECURE
   const everything = full || before === undefined
+  // What is not known may not be there: one refusal tells as much as four.
+  const found = before === undefined ? await connection.domainGetState(ref) : undefined
   const [first, inactive, autostart, persistent] = await Promise.all([
-    connection.domainGetState(ref),
+    found ?? connection.domainGetState(ref),
     connection.domainGetXMLDesc(ref, XMLFlags.INACTIVE | SECURE),
     everything ? connection.domainGetAutostart(ref).catch(unsupportedIs(false)) : before.autostart,
     everything ? connection.domainIsPersistent(ref) : before.persistent,

@@ -47,6 +47,8 @@ export interface OperatorOptions {
   cluster: string
   /** How often each host is listed anew for what has no event, ms. */
   relistInterval: number
+  /** Ranges of addresses that images may come from although they are closed otherwise. */
+  sourceAddresses?: readonly string[]
   /** Keys of one host that are worked on at once. */
   perHost?: number
   instance?: string
@@ -112,7 +114,7 @@ export class Operator {
       data: this.#data,
       host: name => this.hosts.get(name),
       hosts: () => this.hosts.entries(),
-      leases: (name, mac) => this.hosts.leases(name)?.leasesFor(mac) ?? [],
+      leases: (name, mac, network) => this.hosts.leases(name)?.leasesFor(mac, network) ?? [],
     }
     addIndexes(this.world)
     const wake = new Wake(this.world, this.queue)
@@ -120,7 +122,7 @@ export class Operator {
     const retainAll = (kind: HostObjectKind) => (): boolean => this.#definitionTerminating(kind)
     const kinds = {
       StoragePool: poolKind({ retainAll: retainAll('StoragePool') }),
-      StorageVolume: volumeKind({ wake: wakeKey, clock, retainAll: retainAll('StorageVolume') }),
+      StorageVolume: volumeKind({ wake: wakeKey, clock, retainAll: retainAll('StorageVolume'), sourceAddresses: options.sourceAddresses }),
       VirtualNetwork: networkKind({ retainAll: retainAll('VirtualNetwork') }),
       VirtualDomain: domainKind({ retainAll: retainAll('VirtualDomain') }),
     }

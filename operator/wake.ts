@@ -10,18 +10,16 @@ import { type ObservedDomain, type ObservedPool, type ObservedVolume, isActive }
 import { annotations } from '../crds/names.ts'
 import type { VirtualDomainSpec } from '../crds/virtualdomain.ts'
 import { computedMac, libvirtName } from '../reconcilers/identity.ts'
-import { UNREACHABLE_AFTER, hypervisorNameOf, referencesOf } from '../reconcilers/references.ts'
+import { UNREACHABLE_AFTER, hypervisorNameOf, refKey, refKeys, referencesOf } from '../reconcilers/references.ts'
 import { type HostObject, type HostObjectKind, type KindName, type World, keyOf } from '../reconcilers/world.ts'
 
 const HOST_KINDS = ['StoragePool', 'StorageVolume', 'VirtualNetwork', 'VirtualDomain'] as const
-
-const target = (kind: string, namespace: string | undefined, name: string): string => `${kind}/${namespace ?? ''}/${name}`
 
 /** Adds the indexes that waking asks; call before the mirrors are filled. */
 export function addIndexes(world: World): void {
   for (const kind of HOST_KINDS) {
     const mirror = world.mirrors[kind] as { addIndex(name: string, values: (object: HostObject) => string[]): void }
-    mirror.addIndex('refs', object => referencesOf(object).map(({ kind: to, ref }) => target(to, ref.namespace ?? object.metadata.namespace, ref.name)))
+    mirror.addIndex('refs', refKeys)
     mirror.addIndex('hypervisor', object => [hypervisorOf(object)].filter(name => name !== undefined))
     mirror.addIndex('uuid', object => uuidsOf(world, kind, object))
     mirror.addIndex('name', namesOf)
@@ -92,6 +90,12 @@ export class Wake {
     if (change.type === 'updated' && old !== undefined && !concerns(old, object)) return this.#dependents(kind, object, old)
     this.#queue.add(keyOf(object), change.source === 'list' ? { priority: 'low' } : undefined)
     this.#dependents(kind, object, old)
+    if (kind === 'StorageVolume' && change.type === 'deleted') this.#writers(object)
+  }
+
+  /** A volume that nothing lies on any more may be written again. */
+  #writers(clone: HostObject): void {
+    for (const { kind, ref } of referencesOf(clone)) if (kind === 'StorageVolume') this.#allBy('refs', refKey(kind, ref.namespace ?? clone.metadata.namespace, ref.name), ['VirtualDomain'])
   }
 
   #dependents(kind: KindName, object: HostObject, old: HostObject | undefined): void {
@@ -103,14 +107,14 @@ export class Wake {
       for (const other of this.#world.mirrors.Hypervisor.list()) if (other.spec.default && other.metadata.name !== name) this.#queue.add(keyOf(other))
       return
     }
-    this.#allBy('refs', target(kind, namespace, name))
+    this.#allBy('refs', refKey(kind, namespace, name))
     // What this object refers to, or did, may be waiting to be deleted until nothing does.
     for (const { kind: to, ref } of [...referencesOf(object), ...old === undefined ? [] : referencesOf(old)]) {
       const referred = this.#world.mirrors[to].get(ref.namespace ?? namespace, ref.name)
       if (referred?.metadata.deletionTimestamp !== undefined) this.#queue.add(keyOf(referred))
     }
     const hypervisor = hypervisorNameOf(this.#world, object)
-    if (hypervisor !== undefined && this.#world.mirrors.Hypervisor.get(undefined, hypervisor)?.metadata.deletionTimestamp !== undefined) this.#queue.add(target('Hypervisor', undefined, hypervisor))
+    if (hypervisor !== undefined && this.#world.mirrors.Hypervisor.get(undefined, hypervisor)?.metadata.deletionTimestamp !== undefined) this.#queue.add(refKey('Hypervisor', undefined, hypervisor))
   }
 
   /** A namespace's labels changed: what its objects may use may have changed. */
@@ -125,7 +129,7 @@ export class Wake {
 
   /** The connection of a Hypervisor changed its state. */
   host(hypervisor: string, state: HostState): void {
-    this.#queue.add(target('Hypervisor', undefined, hypervisor))
+    this.#queue.add(refKey('Hypervisor', undefined, hypervisor))
     if (state === 'Open' || state === 'HostChanged') {
       this.#allBy('hypervisor', hypervisor)
       this.#allBy('hypervisor', '')
@@ -140,7 +144,7 @@ export class Wake {
   /** An object on a host changed. */
   observed(hypervisor: string, change: ObservedChange): void {
     const { object } = change
-    this.#queue.add(target('Hypervisor', undefined, hypervisor), { priority: 'low' })
+    this.#queue.add(refKey('Hypervisor', undefined, hypervisor), { priority: 'low' })
     const kind = ({ domain: 'VirtualDomain', network: 'VirtualNetwork', pool: 'StoragePool', volume: 'StorageVolume' } as const)[object.kind]
     const before = change.type === 'set' ? change.before : undefined
     const appeared = change.type === 'gone' || before === undefined
@@ -160,7 +164,7 @@ export class Wake {
   }
 
   #referrers({ kind, metadata: { namespace, name } }: HostObject): void {
-    this.#allBy('refs', target(kind, namespace, name))
+    this.#allBy('refs', refKey(kind, namespace, name))
   }
 
   #domainSurroundings(before: ObservedDomain | undefined, domain: ObservedDomain, gone: boolean): void {
@@ -168,10 +172,11 @@ export class Wake {
     if (gone || before === undefined || nets(before) !== nets(domain) || isActive(before) !== isActive(domain)) {
       for (const network of new Set([...before?.interfaces ?? [], ...domain.interfaces].map(nic => nic.network))) if (network !== undefined) this.#allBy('name', network, ['VirtualNetwork'])
     }
-    const disks = (list: ObservedDomain | undefined): string => JSON.stringify(list?.disks.map(({ source, pool, volume, backing }) => [source, pool, volume, backing]))
+    const disks = (list: ObservedDomain | undefined): string => JSON.stringify([list?.bootFiles, list?.disks.map(({ source, pool, volume, backing }) => [source, pool, volume, backing])])
     if (gone || before === undefined || disks(before) !== disks(domain) || isActive(before) !== isActive(domain)) {
       const used = [...before?.disks ?? [], ...domain.disks]
-      for (const path of new Set(used.flatMap(({ source, backing }) => [source, ...backing]))) if (path !== undefined) this.#terminatingVolumes('path', path)
+      const paths = [...used.flatMap(({ source, backing }) => [source, ...backing]), ...before?.bootFiles ?? [], ...domain.bootFiles]
+      for (const path of new Set(paths)) if (path !== undefined) this.#terminatingVolumes('path', path)
       for (const name of new Set(used.map(({ volume }) => volume))) if (name !== undefined) this.#terminatingVolumes('name', name)
       this.#allBy('terminating', 'yes', ['StoragePool', 'VirtualNetwork'])
     }

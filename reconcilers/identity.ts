@@ -72,6 +72,10 @@ export function ownership(found: Owner | undefined, self: Owner): Ownership {
   return found.uid === self.uid ? 'Ours' : 'Remade'
 }
 
+/** True where an object of another namespace made it under this installation, or still has it. */
+export const isOfOtherNamespace = (found: Owner | undefined, self: Owner): boolean =>
+  found !== undefined && !found.released && found.installation === self.installation && found.namespace !== self.namespace
+
 /** Who made it, as a sentence's part. */
 export const describeOwner = (owner: Owner | undefined): string =>
   owner === undefined ? 'vireo did not create it' : `it belongs to ${owner.namespace}/${owner.name} of ${owner.installation === '' ? 'another installation' : `installation ${owner.installation}`}${owner.released ? ', which released it' : ''}`

@@ -132,13 +132,16 @@ export class Loop {
       last = text
       run.recorded.push(...plan.verbs ?? [])
       run.attempting = text
+      const letGo = inputs.bound.host.hold(kind.observedId(inputs))
       try {
         for (const action of plan.actions) await this.#perform(kind, run, action)
+        await inputs.bound.host.refresh(kind.observedId(inputs))
       } catch (error) {
         if (error instanceof LibvirtError || error instanceof CallTimeout) await this.#lookAgain(kind, run)
         throw error
+      } finally {
+        letGo()
       }
-      await inputs.bound.host.refresh(kind.observedId(inputs))
     }
     const left = run.plan!
     run.plan = { ...left, requeueAfter: Math.min(left.requeueAfter ?? NEXT_ROUNDS, NEXT_ROUNDS) }

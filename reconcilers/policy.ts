@@ -1,8 +1,11 @@
 // What a namespace may use of a host: the Hypervisor's policy, asked at the last moment before a call.
 
 import { type Hypervisor, policyDefaults } from '../crds/hypervisor.ts'
-import { type XmlElement, attributeOf, childOf, childrenOf, elementsOf, serializeXml } from '../xml/tree.ts'
+import { type XmlElement, elementsOf, serializeXml } from '../xml/tree.ts'
 import { Refusal } from './plan.ts'
+
+/** Where a storage pool lies on the host: what is inside belongs to volumes, and is reached through their objects alone. */
+export interface Place { name: string; uuid: string; path: string }
 
 export interface Grant {
   hypervisor: string
@@ -11,9 +14,12 @@ export interface Grant {
   rawXML: boolean
   foreignObjects: 'Forbidden' | 'Observe' | 'Adopt'
   hostInterfaces: Set<string>
+  networkHosts: Set<string>
+  /** Every pool of the host, asked when a path is looked at. */
+  places: () => Iterable<Place>
 }
 
-interface LabelSelector {
+export interface LabelSelector {
   matchLabels?: Record<string, string>
   matchExpressions?: { key: string; operator: string; values?: string[] }[]
 }
@@ -33,14 +39,7 @@ export function selects(selector: LabelSelector, labels: Record<string, string>)
   })
 }
 
-/** Throws Forbidden where the namespace is not selected. */
-export function requireSelected(hypervisor: Hypervisor, namespace: string, labels: Record<string, string>): void {
-  const selector = hypervisor.spec.policy?.namespaceSelector
-  if (selector === undefined || selects(selector, labels)) return
-  throw new Refusal('Forbidden', `Namespace ${namespace} may not use Hypervisor ${hypervisor.metadata.name}: its policy.namespaceSelector does not select the namespace. Ask for a label that it selects, or use another Hypervisor.`)
-}
-
-export function grantFor(hypervisor: Hypervisor, namespace: string): Grant {
+export function grantFor(hypervisor: Hypervisor, namespace: string, places: () => Iterable<Place> = () => []): Grant {
   const policy = hypervisor.spec.policy ?? {}
   return {
     hypervisor: hypervisor.metadata.name,
@@ -49,8 +48,18 @@ export function grantFor(hypervisor: Hypervisor, namespace: string): Grant {
     rawXML: policy.rawXML === 'Allowed',
     foreignObjects: policy.foreignObjects ?? policyDefaults.foreignObjects,
     hostInterfaces: new Set(policy.hostInterfaces ?? []),
+    networkHosts: new Set((policy.networkHosts ?? []).map(host => host.toLowerCase())),
+    places,
   }
 }
+
+/** A folder's one spelling: without slashes at its end. */
+export const plainPath = (path: string): string => path.replace(/\/+$/, '')
+
+/** True where one path is the other's, or lies below it. Both plain. */
+export const isWithin = (path: string, folder: string): boolean => path === folder || path.startsWith(`${folder}/`)
+/** True where what is reached by one path is reached by the other. Both plain. */
+export const overlap = (a: string, b: string): boolean => isWithin(a, b) || isWithin(b, a)
 
 /** True for a path that is absolute, has no empty, `.` or `..` part, and lies at or below a granted prefix. */
 export function pathAllowed(grant: Grant, path: string): boolean {
@@ -59,15 +68,42 @@ export function pathAllowed(grant: Grant, path: string): boolean {
   if (parts.at(-1) === '') parts.pop()
   if (parts.some(part => part === '' || part === '.' || part === '..')) return false
   const plain = `/${parts.join('/')}`
-  return grant.hostPaths.some(prefix => {
-    const base = prefix.replace(/\/+$/, '')
-    return plain === base || plain.startsWith(`${base}/`)
-  })
+  return grant.hostPaths.some(prefix => isWithin(plain, plainPath(prefix)))
 }
 
-export function checkPath(grant: Grant, path: string, field: string): void {
+/** The place of a pool has to be granted; what lies at it is the pool's. */
+export function checkPlace(grant: Grant, path: string, field: string): void {
   if (pathAllowed(grant, path)) return
   throw new Refusal('Forbidden', `${field}: the host path ${path} is not within what Hypervisor ${grant.hypervisor} grants to namespace ${grant.namespace} (policy.hostPaths: ${grant.hostPaths.join(', ') || 'none'}). Use a path below one of them, without "..", "." or "//", or a volume of a pool.`)
+}
+
+/** As checkPlace for a folder that becomes a pool's: a granted folder itself holds what everybody else has there. */
+export function checkFolder(grant: Grant, path: string, field: string): void {
+  checkPlace(grant, path, field)
+  if (!grant.hostPaths.some(prefix => plainPath(prefix) === plainPath(path))) return
+  throw new Refusal('Forbidden', `${field}: ${path} is the very folder that Hypervisor ${grant.hypervisor} grants (policy.hostPaths), and a pool there would hold what everybody has below it. Use a folder below it.`)
+}
+
+/** A path of the host that is used as it is: granted, and no way around the object of a volume. */
+export function checkPath(grant: Grant, path: string, field: string): void {
+  checkPlace(grant, path, field)
+  for (const place of grant.places()) {
+    if (overlap(plainPath(path), plainPath(place.path))) throw new Refusal('Forbidden', `${field}: the host path ${path} lies in the folder of a storage pool on Hypervisor ${grant.hypervisor}, or holds one, and what lies there is reached through its StorageVolume alone. Use a volumeRef, or a path below policy.hostPaths that is no pool's.`)
+  }
+}
+
+/** A machine on the network, or an address of the host's own to listen on. */
+export function checkNetworkHost(grant: Grant, host: string, port: string | number | undefined, field: string): void {
+  const name = host.toLowerCase()
+  const full = port === undefined ? undefined : name.includes(':') ? `[${name}]:${port}` : `${name}:${port}`
+  if (name !== '' && (grant.networkHosts.has(name) || (full !== undefined && grant.networkHosts.has(full)))) return
+  throw new Refusal('Forbidden', `${field}: ${full ?? (name === '' ? 'the host that is not named' : name)} is not among the hosts that Hypervisor ${grant.hypervisor} may talk to, or listen on, for namespace ${grant.namespace} (policy.networkHosts: ${[...grant.networkHosts].join(', ') || 'none'}). Ask for the grant, HOST or HOST:PORT, or do without.`)
+}
+
+/** A header that vireo did not write is followed only where the namespace is trusted with what others made. */
+export function checkTrust(grant: Grant, format: string, field: string): void {
+  if (format === 'raw' || format === 'iso' || grant.foreignObjects === 'Adopt') return
+  throw new Refusal('Forbidden', `${field}: an image of format ${format} can name any file of the host in its header, and vireo did not write this one; Hypervisor ${grant.hypervisor} grants namespace ${grant.namespace} no such trust (policy.foreignObjects is not Adopt). Use a raw image, a volume that vireo made, or ask for the grant.`)
 }
 
 export function checkRawXML(grant: Grant, field: string): void {
@@ -90,7 +126,7 @@ const NOT_THE_HOSTS = [
   /^\/os\/(cmdline|initarg|initenv|initdir|inituser)/,
   /^\/sysinfo\/.*entry$/, /^\/sysinfo\/oemStrings/,
   /^\/devices\/filesystem\/target/,
-  /^\/devices\/disk\/(serial|vendor|product|auth)/, /^\/devices\/disk\/.*source@(name|query)$/, /\/cookies?(\/|$)/, /\/secret@usage$/,
+  /^\/devices\/disk\/(serial|vendor|product|auth)/, /^\/devices\/disk\/.*source@(name|query)$/, /\/cookies?(\/|$)/,
   /^\/devices\/graphics@passwd$/, /^\/devices\/.*\/alias@name$/,
   /^\/ip\/dhcp\/bootp@file$/, /^\/dns\/(txt|srv|host)/,
 ]
@@ -100,6 +136,8 @@ const NEVER: [RegExp, string][] = [
   [/\/(script|downscript|binary|bootloader)$/, 'names a program that the host would run'],
   [/^\/bootloader/, 'names a program that the host would run'],
   [/(^|\/)seclabel$/, "changes how the host confines the guest's process"],
+  [/^\/devices\/.*\/secret$/, 'uses a secret of the host, whosever it is'],
+  [/^\/devices\/interface\/source\/(ip|route)$/, 'gives addresses or routes to the host'],
   [/^\/devices\/hostdev$/, 'hands a device of the host to the guest, and no policy grants these yet'],
 ]
 
@@ -109,15 +147,15 @@ const isNamespaced = (element: XmlElement): boolean => element.name.includes(':'
 const textIn = (element: XmlElement): string => element.children.filter(child => typeof child === 'string').join('').trim()
 
 /**
- * The final document is what is checked: whatever in it names something of the host must be granted or among `known`
- * (paths of our own volumes). `inherited` is the document that the host holds: what stands in it unchanged is not asked for.
+ * The final document is what is checked: whatever in it names something of the host must be granted or `known` at that
+ * place (a volume's path where a disk has it). `inherited` is the document that the host holds: what stands in it unchanged is not asked for.
  */
-export function checkDocument(grant: Grant, document: XmlElement, known: (path: string) => boolean, inherited?: XmlElement): void {
+export function checkDocument(grant: Grant, document: XmlElement, known: (path: string, at: string) => boolean, inherited?: XmlElement): void {
   const refuse = (at: string, why: string): never => {
     throw new Refusal('Forbidden', `The document's ${at} ${why}: this is never accepted on Hypervisor ${grant.hypervisor}. Take it out of the XML overlay.`)
   }
   const check = (value: string, at: string, always: boolean): void => {
-    if (value === '' || known(value) || NOT_THE_HOSTS.some(pattern => pattern.test(at))) return
+    if (value === '' || known(value, at) || NOT_THE_HOSTS.some(pattern => pattern.test(at))) return
     if (always || value.startsWith('/')) checkPath(grant, value, `the document's ${at}`)
   }
   const visit = (element: XmlElement, path: string): void => {
@@ -134,26 +172,4 @@ export function checkDocument(grant: Grant, document: XmlElement, known: (path: 
   }
   const had = new Set(inherited === undefined ? [] : elementsOf(inherited).map(child => serializeXml(child)))
   for (const child of elementsOf(document)) if (child.name !== 'metadata' && !had.has(serializeXml(child))) visit(child, '')
-}
-
-/** A domain's document: its paths as above, and the networks and interfaces of the host that it is plugged into. */
-export function checkDomain(grant: Grant, document: XmlElement, known: (path: string) => boolean, networks: ReadonlySet<string>): void {
-  checkDocument(grant, document, known)
-  for (const nic of childrenOf(childOf(document, 'devices'), 'interface')) {
-    const source = childOf(nic, 'source')
-    const name = /^ua-interface-(.*)$/.exec(attributeOf(childOf(nic, 'alias'), 'name') ?? '')?.[1]
-    const field = name === undefined ? "the document's /devices/interface" : `spec.interfaces[${name}]`
-    switch (nic.attributes.type) {
-      case 'network': {
-        const network = source?.attributes.network ?? ''
-        if (!networks.has(network)) throw new Refusal('Forbidden', `${field}: the network ${network} is not one that the spec refers to. Use networkRef with a VirtualNetwork instead of naming a network of Hypervisor ${grant.hypervisor}.`)
-        break
-      }
-      case 'bridge': checkHostInterface(grant, source?.attributes.bridge ?? '', field); break
-      case 'direct': checkHostInterface(grant, source?.attributes.dev ?? '', field); break
-      case 'ethernet': checkHostInterface(grant, attributeOf(childOf(nic, 'target'), 'dev') ?? '', field); break
-      case 'hostdev': case 'vdpa': throw new Refusal('Forbidden', `${field}: type ${nic.attributes.type} hands a device of the host to the guest, and no policy of Hypervisor ${grant.hypervisor} grants that. Use networkRef or bridge instead.`)
-      default: break
-    }
-  }
 }

@@ -9,10 +9,12 @@ import type { VirtualDomain } from '../crds/virtualdomain.ts'
 import type { VirtualNetwork } from '../crds/virtualnetwork.ts'
 import type { Host } from '../observed/host.ts'
 import { finalizer } from '../crds/names.ts'
+import type { Binding } from '../crds/common.ts'
 import { uuidOf } from './defaults.ts'
-import { type Grant, grantFor, requireSelected, selects } from './policy.ts'
+import { computedUUID } from './identity.ts'
+import { type Grant, type Place, type LabelSelector, grantFor, selects } from './policy.ts'
 import { Refusal } from './plan.ts'
-import { type HostObject, type World, call } from './world.ts'
+import { type HostObject, type HostObjectKind, type World, call } from './world.ts'
 
 export interface Ref { name: string; namespace?: string }
 
@@ -31,8 +33,14 @@ export const isProven = (world: World, host: Host, id: string): boolean => host.
 type Referable = 'StoragePool' | 'StorageVolume' | 'VirtualNetwork'
 interface ObjectOf { StoragePool: StoragePool; StorageVolume: StorageVolume; VirtualNetwork: VirtualNetwork }
 
-const labelsOf = (world: World, namespace: string): Record<string, string> =>
-  ({ 'kubernetes.io/metadata.name': namespace, ...world.namespaces.get(undefined, namespace)?.metadata.labels })
+/** What is not known of a namespace yet opens nothing. Throws WaitingForReference until its labels are. */
+function labelsOf(world: World, namespace: string): Record<string, string> {
+  const known = world.namespaces.get(undefined, namespace)
+  if (known === undefined) throw new Refusal('WaitingForReference', `Waiting for namespace ${namespace} to be seen: its labels decide what it may use.`)
+  return { 'kubernetes.io/metadata.name': namespace, ...known.metadata.labels }
+}
+
+const selectsAll = ({ matchLabels = {}, matchExpressions = [] }: LabelSelector): boolean => Object.keys(matchLabels).length + matchExpressions.length === 0
 
 /** The object a field refers to. Throws WaitingForReference or Forbidden, naming it. `field` is the spec's path. */
 export function resolve<K extends Referable>(world: World, from: HostObject, kind: K, ref: Ref, field: string): ObjectOf[K] {
@@ -42,8 +50,9 @@ export function resolve<K extends Referable>(world: World, from: HostObject, kin
   const name = call(kind, namespace, ref.name, own)
   if (namespace !== own) {
     // An object that is not there and one that is not exported answer alike: a tenant learns nothing of its neighbour.
+    const labels = labelsOf(world, own)
     const exported = target?.spec.export?.namespaceSelector
-    if (exported === undefined || !selects(exported, labelsOf(world, own))) {
+    if (exported === undefined || !selects(exported, labels)) {
       throw new Refusal('Forbidden', `${field}: ${name} is not exported to namespace ${own}, or does not exist. Its owner can set spec.export.namespaceSelector so that it selects this namespace.`)
     }
   }
@@ -89,6 +98,10 @@ export function referencesOf(object: HostObject): { kind: Referable; ref: Ref; f
     default: return []
   }
 }
+
+/** What an object is entered under in the index `refs` of its mirror, for each object that it refers to. */
+export const refKey = (kind: string, namespace: string | undefined, name: string): string => `${kind}/${namespace ?? ''}/${name}`
+export const refKeys = (object: HostObject): string[] => referencesOf(object).map(({ kind, ref }) => refKey(kind, ref.namespace ?? object.metadata.namespace, ref.name))
 
 /** Something may have been made for the object: its finalizer is written before the first create. */
 const isBegun = (object: HostObject): boolean => hasFinalizer(object, finalizer)
@@ -155,6 +168,51 @@ export function asManaged<O extends HostObject>(world: World, object: O): O {
   return observed ? { ...object, spec: { ...object.spec, managementPolicy: 'ObserveOnly' } } : object
 }
 
+/**
+ * The other object to which what has the UUID on a host belongs: the one whose computed UUID it is, else the one that was
+ * bound to it first. What vireo made or took over for one object is not foreign to the others.
+ */
+export function holderOf(world: World, object: HostObject, uuid: string): HostObject | undefined {
+  const rank = ({ kind, metadata: { namespace, name }, status }: HostObject): number => {
+    const bound = status?.binding !== undefined && status.binding.origin !== 'Observed'
+    if (bound && (status.binding as Binding).uuid !== uuid) return 0
+    return computedUUID(world.installation, kind, namespace!, name) === uuid ? 2 : bound ? 1 : 0
+  }
+  const age = ({ metadata: { creationTimestamp = '', uid } }: HostObject): string => `${creationTimestamp} ${uid}`
+  const others: HostObject[] = world.mirrors[object.kind as HostObjectKind].list()
+  return others.find(other => {
+    const held = other.metadata.uid === object.metadata.uid ? 0 : rank(other)
+    return held > 0 && (held > rank(object) || (held === rank(object) && age(other) < age(object)))
+  })
+}
+
+/** The grant foreignObjects opens what is no object's; of another namespace's object nothing is looked at. Throws Forbidden. */
+export function requireForeign(world: World, object: HostObject, uuid: string, what: string, hypervisor: string): void {
+  const holder = holderOf(world, object, uuid)
+  if (holder !== undefined && holder.metadata.namespace !== object.metadata.namespace) throw notForeign(what, hypervisor)
+}
+export const notForeign = (what: string, hypervisor: string): Refusal =>
+  new Refusal('Forbidden', `${what} on Hypervisor ${hypervisor} belongs to an object of another namespace: policy.foreignObjects opens only what is no object's. Ask its owner to set spec.export where it has one, and refer to that object.`)
+
+/** Whose it is, as a sentence's part for a reader of the namespace. */
+export const holderCalled = (holder: HostObject, namespace: string): string =>
+  holder.metadata.namespace === namespace ? `${holder.kind} ${holder.metadata.name}` : 'an object of another namespace'
+
+/** Every pool of a host: those that it has, and those that were there and are gone while what lies in them may be not. */
+function * placesOn(world: World, hypervisor: string, { mirror }: Host): Generator<Place> {
+  for (const { ref, path } of mirror.pools()) if (path !== undefined) yield { name: ref.name, uuid: ref.uuid, path }
+  for (const { status } of world.mirrors.StoragePool.list()) {
+    if (status?.path && status.binding?.hypervisor === hypervisor) yield { name: status.binding.name, uuid: status.binding.uuid, path: status.path }
+  }
+}
+
+/** Throws Forbidden where a Hypervisor's policy does not select the namespace, WaitingForReference while that is not known. */
+function requireSelected(world: World, hypervisor: Hypervisor, namespace: string): void {
+  const selector = hypervisor.spec.policy?.namespaceSelector
+  if (selector === undefined || selectsAll(selector) || selects(selector, labelsOf(world, namespace))) return
+  throw new Refusal('Forbidden', `Namespace ${namespace} may not use Hypervisor ${hypervisor.metadata.name}: its policy.namespaceSelector does not select the namespace. Ask for a label that it selects, or use another Hypervisor.`)
+}
+
 /** The connected host of an object. Throws WaitingForHypervisor, HypervisorUnreachable, HostChanged or Forbidden. */
 export function boundHost(world: World, object: HostObject, uuid?: string): BoundHost {
   const name = hypervisorNameOf(world, object, uuid)
@@ -169,8 +227,7 @@ export function boundHost(world: World, object: HostObject, uuid?: string): Boun
     throw new Refusal('WaitingForHypervisor', `Waiting, for Hypervisor ${name} is being deleted. Refer to another one, or wait until it is made again.`)
   }
   // What was made while the namespace was selected can still be taken away.
-  if (object.metadata.deletionTimestamp === undefined || object.status?.binding === undefined) requireSelected(hypervisor, object.metadata.namespace!, labelsOf(world, object.metadata.namespace!))
-  const grant = grantFor(hypervisor, object.metadata.namespace!)
+  if (object.metadata.deletionTimestamp === undefined || object.status?.binding === undefined) requireSelected(world, hypervisor, object.metadata.namespace!)
   const host = world.host(name)
   if (host?.state !== 'Open') {
     const unknownFor = host === undefined ? 0 : world.clock.now() - host.since
@@ -184,7 +241,7 @@ export function boundHost(world: World, object: HostObject, uuid?: string): Boun
   }
   const waiting = unasked(world, object, name, uuid)
   if (waiting !== undefined) throw new Refusal('WaitingForHypervisor', `Waiting for the first look at Hypervisor ${waiting}: the object may have been there before, and Hypervisor ${name} takes it only if it was not. Name one in spec.hypervisorRef to go on at once.`)
-  return { name, hypervisor, host, grant }
+  return { name, hypervisor, host, grant: grantFor(hypervisor, object.metadata.namespace!, () => placesOn(world, name, host)) }
 }
 
 /** Throws Invalid where a referenced object lives on another host. */

@@ -39,8 +39,8 @@ export interface World {
   readonly data: DataSource
   /** The connection to a Hypervisor, by its object's name; undefined before its first reconcile. */
   host(hypervisor: string): Host | undefined
-  /** Addresses that the DHCP servers of a Hypervisor's networks leased to a MAC address. */
-  leases(hypervisor: string, mac: string): { ipaddr: string; prefix: number }[]
+  /** Addresses that the DHCP server of a Hypervisor's network (libvirt's name) leased to a MAC address. */
+  leases(hypervisor: string, mac: string, network: string): { ipaddr: string; prefix: number }[]
   hosts(): Iterable<[string, Host]>
 }
 

@@ -22,6 +22,7 @@ const needed: Record<string, string> = {
   'syslinux': 'the guest’s boot loader',
   'mtools': 'writing the guest’s disk without mounting it',
   'xorriso': 'making and reading cloud-init media',
+  'python3-libvirt': 'libvirt’s own client, beside which bench/rpc runs',
 }
 
 /** Installs what is missing, as root; throws a sentence that says what to do where it cannot. */

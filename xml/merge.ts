@@ -3,7 +3,7 @@
 // Wanted overwrites; what we rendered last and no longer want goes; everything else the host holds stays.
 // The answer is the new document and the list of what differs, so that "no change" and "which change" are one question.
 
-import { type XmlElement, type XmlNode, cloneXml, elementsOf, sameXml, serializeXml, textOf } from './tree.ts'
+import { XmlError, type XmlElement, type XmlNode, cloneXml, elementsOf, sameXml, serializeXml, textOf } from './tree.ts'
 
 /** One difference. `path` leads from below the root: `devices/interface[ua-interface-lan]/link@state`, `memory#text`. */
 export interface Change {
@@ -23,6 +23,8 @@ export type ListRule =
 export interface MergeRules {
   /** The rule for elements `name` below `path` (element names from the root, itself left out); undefined: there is one at most. */
   list(path: string, name: string): ListRule | undefined
+  /** True where there may be several elements `name` below an element `parent` that are no list of ours. */
+  repeats?(parent: string, name: string): boolean
   /** True where `found` is only the host's spelling of `wanted` at an attribute (`os/type@machine`) or a text (`memory#text`). */
   equal(path: string, found: string, wanted: string): boolean
   /** True where what was found stays although it differs: it is then listed in `kept`, not in `changes`. */
@@ -135,7 +137,26 @@ function insertBesideKin(parent: XmlElement, element: XmlElement): void {
   else parent.children.splice(at + 1, 0, element)
 }
 
-/** Merges an overlay fragment into a rendered document: attributes overwrite, singletons merge, list entries merge by key or append. */
+/**
+ * The path of an element that stands twice where there is one at most: what is looked at and what libvirt reads could then
+ * be two different ones. `path` leads to `parent` (element names from the root, itself left out).
+ */
+export function repeatIn(parent: XmlElement, rules: Pick<MergeRules, 'list' | 'repeats'>, path = ''): string | undefined {
+  const seen = new Set<string>()
+  for (const child of elementsOf(parent)) {
+    const at = below(path, child.name)
+    if (seen.has(child.name) && rules.list(path, child.name) === undefined && rules.repeats?.(parent.name, child.name) !== true) return at
+    seen.add(child.name)
+    const deeper = repeatIn(child, rules, at)
+    if (deeper !== undefined) return deeper
+  }
+  return undefined
+}
+
+/** Merges an overlay fragment into a rendered document: attributes overwrite, singletons merge, list entries merge by key or append. Throws XmlError where a singleton stands twice. */
 export function overlay(document: XmlElement, fragment: XmlElement[], rules: MergeRules): XmlElement {
-  return merge3(document, { name: document.name, attributes: {}, children: fragment }, undefined, { ...rules, equal: () => false }).document
+  const wanted = { name: document.name, attributes: {}, children: fragment }
+  const repeated = repeatIn(wanted, rules)
+  if (repeated !== undefined) throw new XmlError(`<${repeated.split('/').at(-1)}> stands twice in one place (${repeated}), and there is one at most: write what belongs into it once`)
+  return merge3(document, wanted, undefined, { ...rules, equal: () => false }).document
 }

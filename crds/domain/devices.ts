@@ -11,8 +11,8 @@ const disk = object({
   name: entryName('disk'),
   volumeRef: optional(refAcross('The volume it holds.', 'StorageVolume', undefined, 'coldStart')),
   file: optional(object({
-    path: text(1024, about('Path on the host. Has to lie below hostPaths of the Hypervisor.')),
-    format: optional(text(64, about("libvirt's name of the format, such as raw or qcow2. Never probed from the content.", 'raw'))),
+    path: text(1024, about('Path on the host. Has to lie below hostPaths of the Hypervisor, and in no pool.')),
+    format: optional(text(64, about("libvirt's name of the format, such as raw or qcow2. Never probed from the content. Other than raw needs foreignObjects: Adopt of the Hypervisor, for a header can name any file of the host.", 'raw'))),
   }, about('A file on the host that vireo does not manage.', undefined, 'coldStart'))),
   device: optional(choice(['disk', 'cdrom', 'floppy', 'lun'], about('What the guest sees.', 'disk', 'coldStart'), { default: 'disk' })),
   bus: optional(text(64, about("libvirt's name of the bus, such as virtio, sata, scsi.", 'chosen by device and machine', 'coldStart'))),
@@ -22,7 +22,7 @@ const disk = object({
   io: optional(text(64, about("libvirt's I/O mode: threads, native or io_uring.", "libvirt's", 'coldStart'))),
   discard: optional(text(64, about("What becomes of the guest's discards: unmap or ignore.", "libvirt's", 'coldStart'))),
   serial: optional(text(256, about('Serial number that the guest sees.', 'none', 'coldStart'))),
-  readOnly: optional(flag(about('Whether the guest can only read.', 'false', 'coldStart', 'A cdrom always is.'))),
+  readOnly: optional(flag(about('Whether the guest can only read. Needed for a volume of another namespace, and for one that others lie on.', 'false', 'coldStart', 'A cdrom always is.'))),
   shareable: optional(flag(about('Whether several domains may use it at once. Their guests must be able to share it.', 'false', 'coldStart'))),
   xml: entryOverlay('disk'),
 }, about('One disk. Exactly one of volumeRef, file; a cdrom or floppy may have neither, which is an empty tray.'), {
@@ -91,7 +91,7 @@ const serial = object({
     port: integer(1, 65535, about('TCP port.')),
     mode: socketMode('listens there'),
     protocol: optional(text(64, about("libvirt's protocol: raw, telnet or tls.", 'raw'))),
-  }, about('A TCP connection.'))),
+  }, about('A TCP connection. The host has to be listed in networkHosts of the Hypervisor.'))),
   file: optional(object({
     path: text(1024, about('File on the host that the output goes to. Has to lie below hostPaths of the Hypervisor.')),
   }, about('A file that takes the output.'))),

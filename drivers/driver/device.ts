@@ -30,6 +30,8 @@ export interface NodeDeviceCalls {
   nodeDeviceCreateXML(xml: string, flags: number): Promise<NodeDeviceRef>
   nodeDeviceDestroy(dev: NodeDeviceRef): Promise<void>
   nodeDeviceDefineXML(xml: string, flags: number): Promise<NodeDeviceRef>
+  /** Changes a mediated device; flags of `Affect`. Unsupported before libvirt 10.1. */
+  nodeDeviceUpdate(dev: NodeDeviceRef, xml: string, flags: number): Promise<void>
   nodeDeviceCreate(dev: NodeDeviceRef): Promise<void>
   nodeDeviceUndefine(dev: NodeDeviceRef): Promise<void>
   nodeDeviceGetAutostart(dev: NodeDeviceRef): Promise<boolean>

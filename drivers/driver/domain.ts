@@ -170,6 +170,9 @@ export interface DomainCalls {
   // accessors; setting what is set already is harmless
   domainGetAutostart(dom: DomainRef): Promise<boolean>
   domainSetAutostart(dom: DomainRef, autostart: boolean): Promise<void>
+  /** Whether it starts with the host's next boot, and with that one only. Unsupported before libvirt 11.2. */
+  domainGetAutostartOnce(dom: DomainRef): Promise<boolean>
+  domainSetAutostartOnce(dom: DomainRef, autostart: boolean): Promise<void>
   /** `memory` in KiB; flags of `Affect`. */
   domainSetMemoryFlags(dom: DomainRef, memory: number, flags: number): Promise<void>
   /** How often the balloon reports, seconds; 0 stops it. */
@@ -243,6 +246,8 @@ export interface DomainCalls {
   domainDetachDeviceFlags(dom: DomainRef, xml: string, flags: number): Promise<void>
   domainDetachDeviceAlias(dom: DomainRef, alias: string, flags: number): Promise<void>
   domainUpdateDeviceFlags(dom: DomainRef, xml: string, flags: number): Promise<void>
+  /** Has a display read its certificates anew; `type` 0 any, 1 VNC. Unsupported before libvirt 10.2. */
+  domainGraphicsReload(dom: DomainRef, type: number): Promise<void>
 
   // streams, each on a connection of its own
   /** `device` is an alias (`serial0`) or null for the first. Flags of `ConsoleFlags`; OPERATION_FAILED where somebody else has it. */

@@ -19,6 +19,7 @@ export type DriverEvent =
   | { type: 'domain'; name: 'block-job'; dom: DomainRef; path: string; job: number; status: number }
   | { type: 'domain'; name: BareDomainEvent; dom: DomainRef }
   | { type: 'network'; name: 'lifecycle'; net: NetworkRef; event: number; detail: number }
+  | { type: 'network'; name: 'metadata-change'; net: NetworkRef }
   | { type: 'pool'; name: 'lifecycle'; pool: StoragePoolRef; event: number; detail: number }
   | { type: 'pool'; name: 'refresh'; pool: StoragePoolRef }
   | { type: 'nodedev'; name: 'lifecycle'; dev: NodeDeviceRef; event: number; detail: number }
@@ -31,4 +32,4 @@ export type DriverEvent =
 /** Domain events of which only the fact is handed on. */
 export type BareDomainEvent =
   | 'reboot' | 'rtc-change' | 'watchdog' | 'graphics' | 'control-error' | 'disk-change' | 'tray-change' | 'pmwakeup' | 'pmsuspend' | 'pmsuspend-disk'
-  | 'balloon-change' | 'tunable' | 'migration-iteration' | 'job-completed' | 'metadata-change' | 'block-threshold' | 'memory-failure' | 'memory-device-size-change'
+  | 'balloon-change' | 'tunable' | 'migration-iteration' | 'job-completed' | 'metadata-change' | 'block-threshold' | 'memory-failure' | 'memory-device-size-change' | 'nic-mac-change'

@@ -34,6 +34,10 @@ export interface NetworkCalls {
   networkGetDHCPLeases(net: NetworkRef): Promise<DhcpLease[]>
   networkGetAutostart(net: NetworkRef): Promise<boolean>
   networkSetAutostart(net: NetworkRef, autostart: boolean): Promise<void>
+  /** Of `MetadataType`; an element by its namespace `uri`. Unsupported before libvirt 9.7. */
+  networkGetMetadata(net: NetworkRef, type: 0 | 1 | 2, uri: string | null, flags: number): Promise<string>
+  /** An element needs key and uri; null removes it. Unsupported before libvirt 9.7. */
+  networkSetMetadata(net: NetworkRef, type: 0 | 1 | 2, metadata: string | null, key: string | null, uri: string | null, flags: number): Promise<void>
   /** Defining over the same UUID and name replaces the next configuration and is harmless to repeat. */
   networkDefineXML(xml: string): Promise<NetworkRef>
   networkDefineXMLFlags(xml: string, flags: number): Promise<NetworkRef>

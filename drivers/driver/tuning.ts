@@ -29,6 +29,9 @@ export interface DomainTuningCalls {
   /** `disk` is a target or a path. Bytes/s and requests/s: `total_bytes_sec`, `read_iops_sec` …, with `_max` and `_max_length` (s), `group_name`. 0 is "no limit". */
   domainGetBlockIoTune(dom: DomainRef, disk: string, flags: number): Promise<TypedParams>
   domainSetBlockIoTune(dom: DomainRef, disk: string, params: TypedParamsInput, flags: number): Promise<void>
+  /** A limit that several disks share, with the fields of `domainSetBlockIoTune`. Unsupported before libvirt 11.2. */
+  domainSetThrottleGroup(dom: DomainRef, group: string, params: TypedParamsInput, flags: number): Promise<void>
+  domainDelThrottleGroup(dom: DomainRef, group: string, flags: number): Promise<void>
   /** Booleans by event name: whether it is counted. */
   domainGetPerfEvents(dom: DomainRef, flags: number): Promise<TypedParams>
   domainSetPerfEvents(dom: DomainRef, params: TypedParamsInput, flags: number): Promise<void>

@@ -47,7 +47,6 @@ interface Call {
   started: number
   /** When it became overdue. */
   overdue: number
-  timer: Timer | null
   onReply: ((ret: any, serial: number) => void) | undefined
   resolve(value: any): void
   reject(error: Error): void
@@ -87,6 +86,9 @@ export class Client {
   /** Who holds a slot, by serial. */
   readonly #inFlight = new Map<number, Call>()
   readonly #streams = new Map<number, StreamSink>()
+  /** Calls with a deadline ahead, in order of their calls. */
+  readonly #watched = new Set<Call>()
+  #deadline: Timer | null = null
   #serial = 0
   #ended: ConnectionLost | null = null
   #resolveClosed!: (reason: ConnectionLost) => void
@@ -128,10 +130,11 @@ export class Client {
     if (this.#ended) return Promise.reject(this.#lost(`${procedure.name} was not sent`))
     if (this.#options.jammed === 'refuse' && this.#isJammed(this.clock.now())) return Promise.reject(new CallTimeout(procedure.name, this.callTimeout, `the host has not answered ${this.#holders()} for ${this.callTimeout / 1000} s and more: ${procedure.name} was not sent`))
     return new Promise<R>((resolve, reject) => {
-      const call: Call = { state: 'waiting', procedure, args, serial: 0, started: this.clock.now(), overdue: Infinity, timer: null, onReply, resolve, reject }
-      if (procedure.deadline === 'default' && !this.#options.unhurried) call.timer = this.clock.setTimeout(() => this.#pastDeadline(call), this.callTimeout)
-      this.#waiting.add(call)
-      this.#fillSlots()
+      const call: Call = { state: 'waiting', procedure, args, serial: 0, started: this.clock.now(), overdue: Infinity, onReply, resolve, reject }
+      if (procedure.deadline === 'default' && !this.#options.unhurried) this.#watch(call)
+      // Who waits goes first.
+      if (this.#inFlight.size < SLOTS && this.#waiting.size === 0) this.#send(call)
+      else this.#waiting.add(call)
     })
   }
 
@@ -186,6 +189,7 @@ export class Client {
     if (this.#ended) return
     this.#ended = new ConnectionLost(`the connection to ${this.peer} has ended: ${reason.message}`, { cause: reason })
     this.#keepalive.stop()
+    this.#deadline?.cancel()
     for (const call of this.#inFlight.values()) {
       if (call.state === 'sent') this.#finish(call, 'lost', () => call.reject(this.#lost(`${call.procedure.name} got no answer${call.procedure.changing ? ' and may have taken effect' : ''}`)))
     }
@@ -204,9 +208,28 @@ export class Client {
 
   #finish(call: Call, outcome: 'ok' | 'error' | 'timeout' | 'lost', answer: () => void, refusal?: LibvirtError): void {
     call.state = outcome === 'timeout' && call.serial !== 0 ? 'overdue' : 'finished'
-    call.timer?.cancel()
+    this.#watched.delete(call)
     answer()
     this.#onCall?.({ procedure: call.procedure.name, seconds: (this.clock.now() - call.started) / 1000, outcome, ...(refusal && { code: refusal.code, lacking: refusal.lacksFunction }) })
+  }
+
+  /** All deadlines are equally long, so that they pass in the order of the calls and one timer serves for all. */
+  #watch(call: Call): void {
+    this.#watched.add(call)
+    this.#deadline ??= this.clock.setTimeout(() => this.#passDeadlines(), this.callTimeout)
+  }
+
+  #passDeadlines(): void {
+    this.#deadline = null
+    const now = this.clock.now()
+    for (const call of this.#watched) {
+      const left = call.started + this.callTimeout - now
+      if (left > 0) {
+        this.#deadline = this.clock.setTimeout(() => this.#passDeadlines(), left)
+        return
+      }
+      this.#pastDeadline(call)
+    }
   }
 
   #pastDeadline(call: Call): void {
@@ -226,6 +249,7 @@ export class Client {
   }
 
   #fillSlots(): void {
+    if (this.#waiting.size === 0) return
     for (const call of this.#waiting) {
       if (this.#inFlight.size >= SLOTS) break
       this.#waiting.delete(call)

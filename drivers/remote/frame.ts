@@ -34,65 +34,100 @@ const checkedLength = (length: number): number => {
   return length
 }
 
+/** Room for the beginning of a frame: no more than this for one that is only claimed. */
+const ROOM_FIRST = 1024 * 1024
+
+/** Data of a stream may arrive in any pieces: two packets say the same as one with both their bytes. */
+const divisible = ({ type, status }: Header): boolean => type === MessageType.STREAM && status === MessageStatus.CONTINUE
+
 /**
  * Takes chunks as they come and hands on whole frames, synchronously and in order. A frame inside one chunk is
- * never copied; one that spans chunks is joined once, when its last byte is there. Throws ProtocolError on a
- * length outside the limits; the stream cannot be followed any further then.
+ * never copied; of one that spans chunks each byte is copied once, into memory of its own (twice the first MiB of a
+ * larger one), however small the chunks. Data of a stream is never put together: what a chunk has of it is handed on as a
+ * frame of its own. Throws ProtocolError on a length outside the limits; the bytes cannot be followed any further then.
  */
 export class FrameParser {
   readonly #onFrame: (frame: Frame) => void
-  /** The beginning of a frame whose rest has not arrived. */
-  #pieces: Buffer[] = []
+  /** The frame whose rest has not arrived. */
+  #bytes = Buffer.alloc(0)
   #have = 0
   /** Its length, 0 while the length word itself is incomplete. */
   #length = 0
+  /** The data packet whose beginning was handed on, and how much of it has not arrived. */
+  #packet: Frame | null = null
+  #rest = 0
 
   constructor(onFrame: (frame: Frame) => void) {
     this.#onFrame = onFrame
   }
 
   push(chunk: Buffer): void {
-    let at = this.#have > 0 ? this.#complete(chunk) : 0
-    while (chunk.length - at >= 4) {
-      const length = checkedLength(chunk.readUInt32BE(at))
-      if (chunk.length - at < length) {
-        this.#length = length
-        break
-      }
-      this.#onFrame(decode(chunk, at, length))
-      at += length
-    }
-    if (at < chunk.length) this.#keep(chunk.subarray(at))
-  }
-
-  #keep(piece: Buffer): void {
-    this.#pieces.push(piece)
-    this.#have += piece.length
-  }
-
-  /** Feeds the unfinished frame; answers how much of the chunk it took. */
-  #complete(chunk: Buffer): number {
     let at = 0
-    if (this.#length === 0) {
-      at = Math.min(4 - this.#have, chunk.length)
-      this.#keep(chunk.subarray(0, at))
-      if (this.#have < 4) return at
-      const head = Buffer.concat(this.#pieces, 4)
-      this.#pieces = [head]
-      this.#length = checkedLength(head.readUInt32BE(0))
+    while (at < chunk.length) {
+      if (this.#packet) at += this.#pass(this.#packet, chunk, at)
+      else if (this.#have > 0) at += this.#complete(chunk, at)
+      else if (chunk.length - at < 4) at += this.#keep(chunk, at, chunk.length)
+      else {
+        const length = checkedLength(chunk.readUInt32BE(at))
+        const here = chunk.length - at
+        if (here >= length) {
+          this.#onFrame(decode(chunk, at, length))
+          at += length
+        } else {
+          this.#length = length
+          at += here < HEADER_SIZE || !this.#divided(chunk, at) ? this.#keep(chunk, at, chunk.length) : HEADER_SIZE
+        }
+      }
     }
-    const rest = Math.min(this.#length - this.#have, chunk.length - at)
-    this.#keep(chunk.subarray(at, at + rest))
-    at += rest
-    if (this.#have === this.#length) {
-      const length = this.#length
-      const bytes = Buffer.concat(this.#pieces, length)
-      this.#pieces = []
-      this.#have = 0
-      this.#length = 0
-      this.#onFrame(decode(bytes, 0, length))
+  }
+
+  /** Whether the frame that begins here is handed on in pieces from now on. */
+  #divided(bytes: Buffer, at: number): boolean {
+    const header = decode(bytes, at, HEADER_SIZE)
+    if (!divisible(header)) return false
+    this.#packet = header
+    this.#rest = this.#length - HEADER_SIZE
+    this.#length = 0
+    return true
+  }
+
+  /** Hands on what the chunk has of the packet's data; answers how much that is. */
+  #pass(packet: Frame, chunk: Buffer, at: number): number {
+    const size = Math.min(this.#rest, chunk.length - at)
+    this.#rest -= size
+    if (this.#rest === 0) this.#packet = null
+    this.#onFrame({ ...packet, payload: chunk.subarray(at, at + size) })
+    return size
+  }
+
+  /** Takes a part of the unfinished frame into its own memory; answers how much that is. */
+  #keep(chunk: Buffer, from: number, to: number): number {
+    const have = this.#have + to - from
+    if (have > this.#bytes.length) {
+      const length = this.#length || 4
+      const room = Buffer.allocUnsafeSlow(have > ROOM_FIRST ? length : Math.min(length, ROOM_FIRST))
+      this.#bytes.copy(room, 0, 0, this.#have)
+      this.#bytes = room
     }
-    return at
+    chunk.copy(this.#bytes, this.#have, from, to)
+    this.#have = have
+    return to - from
+  }
+
+  /** Feeds the unfinished frame: its length, its header, then the rest of it. Answers how much of the chunk it took. */
+  #complete(chunk: Buffer, at: number): number {
+    const wanted = this.#length === 0 ? 4 : this.#have < HEADER_SIZE ? HEADER_SIZE : this.#length
+    const took = this.#keep(chunk, at, Math.min(at + wanted - this.#have, chunk.length))
+    if (this.#have < wanted) return took
+    if (wanted === 4) this.#length = checkedLength(this.#bytes.readUInt32BE(0))
+    const whole = this.#have === this.#length
+    if (!whole && (this.#have !== HEADER_SIZE || !this.#divided(this.#bytes, 0))) return took
+    const bytes = this.#bytes
+    this.#bytes = Buffer.alloc(0)
+    this.#have = 0
+    this.#length = 0
+    if (whole) this.#onFrame(decode(bytes, 0, bytes.length))
+    return took
   }
 }
 

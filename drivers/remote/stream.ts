@@ -13,6 +13,8 @@ import type { Procedure } from './protocol.ts'
 
 /** What libvirt's own client sends per packet. */
 const PACKET_MAX = 262_120
+/** Packets of one write that the transport may have before it has taken the first: one alone would wait for the system each time. */
+const WINDOW = 4
 /** Bytes that wait for a slow consumer before the socket is no longer read, and when reading starts again. */
 const BUFFER_HIGH = 4 * 1024 * 1024
 const BUFFER_LOW = 1024 * 1024
@@ -73,12 +75,15 @@ class Stream implements StreamSink, DuplexStream {
   async write(chunk: Uint8Array): Promise<void> {
     if (this.#ended) throw new ConnectionLost(`the host has ended the stream of ${this.procedure.name}`)
     if (this.#finishing) throw new TypeError(`the stream of ${this.procedure.name} takes no bytes after finish`)
+    let untaken = 0
+    const taken = (): void => { untaken--; this.#wake() }
     for (let at = 0; at < chunk.length; at += PACKET_MAX) {
+      while (untaken >= WINDOW && !this.#failure) await this.#wait()
       if (this.#failure) throw this.#failure
-      let taken = false
-      this.#send(MessageStatus.CONTINUE, chunk.subarray(at, at + PACKET_MAX), () => { taken = true; this.#wake() })
-      while (!taken && !this.#failure) await this.#wait()
+      untaken++
+      this.#send(MessageStatus.CONTINUE, chunk.subarray(at, at + PACKET_MAX), taken)
     }
+    while (untaken > 0 && !this.#failure) await this.#wait()
     if (this.#failure) throw this.#failure
   }
 

@@ -36,7 +36,9 @@ function interfaces(inputs: DomainInputs, document: XmlElement): Record<string, 
     if (device === undefined) return []
     const found = attributeOf(childOf(device, 'mac'), 'address') ?? mac
     const running = observed?.live !== undefined
-    const addresses = running ? inputs.leases(found).map(lease => ({ address: lease.ipaddr, prefix: lease.prefix, source: 'Lease' })) : []
+    // Anybody may write any MAC address: what another network leased to it is another's.
+    const network = attributeOf(childOf(device, 'source'), 'network')
+    const addresses = running && network !== undefined ? inputs.leases(found, network).map(lease => ({ address: lease.ipaddr, prefix: lease.prefix, source: 'Lease' })) : []
     return [{
       name: entry.name,
       mac: found,

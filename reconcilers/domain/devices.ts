@@ -4,8 +4,9 @@ import { createHash } from 'node:crypto'
 import { alias } from '../../crds/names.ts'
 import type { DiskEntry, GraphicsEntry, InterfaceEntry, SerialEntry } from '../../crds/virtualdomain.ts'
 import { overlay } from '../../xml/merge.ts'
-import { type XmlElement, attributeOf, childOf, childrenOf, el, elementsOf, parseFragment, serializeXml } from '../../xml/tree.ts'
+import { XmlError, type XmlElement, attributeOf, childOf, childrenOf, el, elementsOf, parseFragment, serializeXml } from '../../xml/tree.ts'
 import { computedMac } from '../identity.ts'
+import { Refusal } from '../plan.ts'
 import { type Platform, type Rendering, type VolumeSource, isQemu } from './rendering.ts'
 import { domainRules, isListed } from './rules.ts'
 
@@ -70,7 +71,7 @@ function renderDisk(entry: DiskEntry, rendering: Rendering, bus: string, target:
     entry.bootOrder !== undefined && el('boot', { order: entry.bootOrder }),
     el('alias', { name: alias('disk', entry.name) }),
   )
-  return withOverlay(disk, entry.xml)
+  return withOverlay(disk, entry, 'disks')
 }
 
 function renderInterface(entry: InterfaceEntry, rendering: Rendering): XmlElement {
@@ -85,7 +86,7 @@ function renderInterface(entry: InterfaceEntry, rendering: Rendering): XmlElemen
     entry.bootOrder !== undefined && el('boot', { order: entry.bootOrder }),
     el('alias', { name: alias('interface', entry.name) }),
   )
-  return withOverlay(nic, entry.xml)
+  return withOverlay(nic, entry, 'interfaces')
 }
 
 // libvirt keeps no alias of a display: there is one of a type at most, and the type tells which.
@@ -93,7 +94,7 @@ function renderGraphics(entry: GraphicsEntry, rendering: Rendering): XmlElement 
   const display = entry.vnc ?? entry.spice ?? {}
   return withOverlay(el('graphics', { type: entry.vnc === undefined ? 'spice' : 'vnc', port: entry.vnc === undefined ? undefined : -1, autoport: 'yes', listen: display.listen, passwd: rendering.passwords.get(entry.name) },
     display.listen !== undefined && el('listen', { type: 'address', address: display.listen }),
-  ), entry.xml)
+  ), entry, 'graphics')
 }
 
 function renderSerial(entry: SerialEntry, port: number): XmlElement {
@@ -106,12 +107,19 @@ function renderSerial(entry: SerialEntry, port: number): XmlElement {
     entry.log !== undefined && el('log', { file: entry.log.file }),
     el('target', { port }),
     el('alias', { name: alias('serial', entry.name) }),
-  ), entry.xml)
+  ), entry, 'serials')
 }
 
-/** An entry's own XML reaches only that entry. */
-const withOverlay = (device: XmlElement, xml: string | undefined): XmlElement =>
-  xml === undefined ? device : overlay(device, parseFragment(xml), { ...domainRules(), list: () => undefined })
+/** An entry's own XML reaches only that entry. Throws Invalid. */
+function withOverlay(device: XmlElement, { name, xml }: { name: string; xml?: string }, list: 'disks' | 'interfaces' | 'graphics' | 'serials'): XmlElement {
+  if (xml === undefined) return device
+  try {
+    return overlay(device, parseFragment(xml), { ...domainRules(), list: () => undefined })
+  } catch (error) {
+    if (error instanceof XmlError) throw new Refusal('Invalid', `spec.${list}[${name}].xml: ${error.message}.`)
+    throw error
+  }
+}
 
 /** Ports of a PCI Express machine: libvirt itself leaves one free, and a device that comes later needs one of its own. */
 const PORTS = 16

@@ -3,7 +3,7 @@
 import { type Change, type Merged, merge3 } from '../../xml/merge.ts'
 import { type XmlElement, childOf, childrenOf, cloneXml, el, elementsOf, sameXml } from '../../xml/tree.ts'
 import { type Owner, ownerOf, renderOwner } from '../identity.ts'
-import { withoutSecrets } from './render.ts'
+import { holdsSecret, isSecret, withoutSecrets } from './render.ts'
 import { domainRules } from './rules.ts'
 
 // libvirt keeps one metadata element for each namespace: the record stands inside the mark of ownership.
@@ -66,7 +66,7 @@ export interface NextDocument {
 }
 
 /** Secrets never leave in a change. */
-const masked = (change: Change): Change => (/@passwd/.test(change.path) ? { ...change, found: change.found && '***', wanted: change.wanted && '***' } : change)
+const masked = (change: Change): Change => (isSecret(change.path) ? { ...change, found: change.found && '***', wanted: change.wanted && '***' } : change)
 
 /** A value that the host spells otherwise, or does not keep: the same one as before, given for the same wish. */
 const isSpelled = (spelling: Spelling, { path, wanted = '', found = '' }: Change): boolean => {
@@ -81,8 +81,8 @@ export function nextDocument({ wanted, record, owner, found, spelling = new Map(
   const known: Spelling = new Map([...kept, ...spelling])
   // What differs between the last and the present rendering was asked for; any other difference came about on the host.
   const paths = applied === undefined ? undefined : changesBetween(applied, record).map(change => change.path)
-  // A password is in no record: it is always as the Secret says.
-  const asked = (path: string): boolean => paths === undefined || /@passwd/.test(path) || paths.some(other => path === other || ['/', '@', '#'].some(mark => path.startsWith(`${other}${mark}`) || other.startsWith(`${path}${mark}`)))
+  // A secret is in no record: it is always as the spec says.
+  const asked = (path: string): boolean => paths === undefined || isSecret(path) || paths.some(other => path === other || ['/', '@', '#'].some(mark => path.startsWith(`${other}${mark}`) || other.startsWith(`${path}${mark}`)))
   const merged: Merged = merge3(withoutMetadata(found), wanted, applied, { ...domainRules(), keep: change => isSpelled(known, change) || (!correct && !asked(change.path)) })
   const spelled = merged.kept.filter(change => isSpelled(known, change))
   const document = withMetadata(merged.document, renderMetadata(childOf(found, 'metadata'), owner, record, new Map(spelled.map(({ path, wanted: text = '', found: was = '' }) => [path, { wanted: text, found: was }]))))
@@ -106,7 +106,7 @@ export function learnSpelling(input: DocumentInput, sent: XmlElement): Spelling 
   const differences = (found: XmlElement): Change[] => nextDocument({ ...input, found, correct: true }).changes
   const drift = new Set(differences(sent).map(change => change.path))
   return new Map(differences(input.found ?? sent)
-    .filter(change => change.kind !== 'remove' && !drift.has(change.path) && !/passwd/.test(`${change.path}${change.wanted}${change.found}`))
+    .filter(change => change.kind !== 'remove' && !drift.has(change.path) && !isSecret(change.path) && !holdsSecret(`${change.wanted}${change.found}`))
     .map(({ path, wanted = '', found = '' }) => [path, { wanted, found }]))
 }
 

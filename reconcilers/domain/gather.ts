@@ -12,15 +12,18 @@ import { overlay } from '../../xml/merge.ts'
 import { guestsOf, hostArch } from '../capabilities.ts'
 import { uuidOf } from '../defaults.ts'
 import { parsed } from '../../xml/parsed.ts'
-import { type Owner, type Ownership, describeOwner, libvirtName, ownerOf, ownership } from '../identity.ts'
+import { type Owner, type Ownership, describeOwner, isOfOtherNamespace, libvirtName, ownerOf, ownership } from '../identity.ts'
 import { Refusal } from '../plan.ts'
-import { type Grant, checkDomain, checkHostInterface, checkRawXML } from '../policy.ts'
-import { type BoundHost, boundHost, isProven, requireReady, requireSameHost, resolve } from '../references.ts'
+import { type Grant, checkHostInterface, checkRawXML } from '../policy.ts'
+import { type BoundHost, boundHost, holderCalled, holderOf, isProven, notForeign, requireForeign, requireReady, requireSameHost, resolve } from '../references.ts'
+import { listUsers } from '../pool/users.ts'
+import { formatOf, volumesAbove } from '../volume/record.ts'
 import { type World, call } from '../world.ts'
 import { nameOverlayDevices, withoutAliases } from './devices.ts'
 import { appliedOf, recordOf } from './document.ts'
 import type { DomainInputs, DomainMemory } from './plan.ts'
 import { renderDomain } from './render.ts'
+import { type VolumeUse, checkDomain } from './policy.ts'
 import { type Rendering, type VolumeSource, isQemu } from './rendering.ts'
 import { domainRules } from './rules.ts'
 import { type SeedInput, seedFiles, seedName, seedPrefix } from './seed.ts'
@@ -45,9 +48,13 @@ function identify(world: World, object: VirtualDomain, bound: BoundHost, self: O
   if (found.ownership === 'Ours' || object.metadata.deletionTimestamp !== undefined) return found
   if (found.ownership === 'Rebuilt' && object.spec.managementPolicy !== 'ObserveOnly') return found
   if (object.spec.managementPolicy === 'ObserveOnly') {
+    if (isOfOtherNamespace(owner, self)) throw notForeign(`Domain ${name}`, bound.name)
+    requireForeign(world, object, observed.ref.uuid, `Domain ${name}`, bound.name)
     if (bound.grant.foreignObjects === 'Forbidden') throw new Refusal('Forbidden', `Domain ${name}: ${describeOwner(owner)}, and policy.foreignObjects of Hypervisor ${bound.name} does not let namespace ${namespace} observe such objects. Ask for Observe or Adopt.`)
     return found
   }
+  const claimed = holderOf(world, object, observed.ref.uuid)
+  if (claimed !== undefined) throw new Refusal('Conflict', `Domain ${name} on Hypervisor ${bound.name} belongs to ${holderCalled(claimed, namespace!)}. It is left untouched. Choose another spec.name.`)
   if (found.ownership === 'Others' || (object.spec.adoptionPolicy ?? 'Never') === 'Never') throw conflict(bound, name, found)
   if (bound.grant.foreignObjects !== 'Adopt') throw new Refusal('Forbidden', `Domain ${name}: ${describeOwner(owner)}, and policy.foreignObjects of Hypervisor ${bound.name} does not let namespace ${namespace} adopt it. Ask for the grant Adopt, or choose another spec.name.`)
   return found
@@ -65,11 +72,25 @@ function volumeSource(world: World, object: VirtualDomain, volume: StorageVolume
   const observed = observedVolume(world, volume, bound)
   if (observed === undefined) throw new Refusal('WaitingForReference', `${field}: waiting for ${call('StorageVolume', volume.metadata.namespace, volume.metadata.name, object.metadata.namespace)} to be seen on the host.`)
   const type = observed.type === 'block' ? 'block' as const : 'file' as const
-  const format = volume.status?.binding?.format ?? volume.spec.format ?? 'raw'
+  const format = formatOf(volume, bound, field, object.metadata.namespace!)
   const ref = volume.spec.backingStore?.volumeRef
   const base = ref && depth < 16 ? world.mirrors.StorageVolume.get(ref.namespace ?? volume.metadata.namespace, ref.name) : undefined
   const next = base && volumeSource(world, object, base, bound, field, depth + 1)
   return { type, path: observed.path, format, backing: next === undefined ? [] : [{ type: next.type, path: next.path, format: next.format }, ...next.backing] }
+}
+
+/** Why a disk may not write the volume, a sentence with what to do; undefined where it may. */
+function onlyRead(world: World, object: VirtualDomain, volume: StorageVolume, bound: BoundHost): string | undefined {
+  const { namespace } = object.metadata
+  const called = call('StorageVolume', volume.metadata.namespace, volume.metadata.name, namespace)
+  const instead = 'Set readOnly: true, or use a volume of your own with backingStore on it'
+  if (volume.metadata.namespace !== namespace) return `${called} is exported to be read, as backing or clone, and a writable disk would change it for everybody. ${instead}.`
+  if (volume.status?.binding?.origin === 'Observed' && bound.grant.foreignObjects !== 'Adopt') return `vireo only looks at ${called}, and policy.foreignObjects of Hypervisor ${bound.name} does not let namespace ${namespace} change such objects. ${instead}.`
+  const observed = observedVolume(world, volume, bound)
+  const above = observed && volumesAbove(world, volume, bound.name, observed, bound.host.mirror)
+  if (above === undefined || above.objects.length + above.foreign === 0) return undefined
+  const users = listUsers(world, bound.name, namespace!, { objects: above.objects, domains: [] })
+  return `${called} is what lies below ${[...users, ...(above.foreign > 0 ? [`${above.foreign} that vireo does not manage`] : [])].join(', ')}: writing it would destroy what they hold. ${instead}.`
 }
 
 function observedVolume(world: World, volume: StorageVolume, bound: BoundHost): ObservedVolume | undefined {
@@ -133,13 +154,14 @@ function gatherSeed(world: World, object: VirtualDomain, bound: BoundHost, uuid:
 function render(world: World, object: VirtualDomain, bound: BoundHost, identity: { uuid: string; name: string }, seed: SeedInput, found: XmlElement | undefined): { wanted: XmlElement; record: XmlElement } {
   const { spec } = object
   const facts = bound.host.facts!
-  const volumes = new Map<string, VolumeSource>()
+  const volumes = new Map<string, VolumeUse>()
   const networks = new Map<string, string>()
   const passwords = new Map<string, string>()
   for (const disk of spec.disks ?? []) {
     if (disk.volumeRef === undefined) continue
     const field = `spec.disks[${disk.name}].volumeRef`
-    volumes.set(disk.name, volumeSource(world, object, resolve(world, object, 'StorageVolume', disk.volumeRef, field), bound, field))
+    const volume = resolve(world, object, 'StorageVolume', disk.volumeRef, field)
+    volumes.set(disk.name, { ...volumeSource(world, object, volume, bound, field), onlyRead: onlyRead(world, object, volume, bound) })
   }
   for (const nic of spec.interfaces ?? []) {
     if (nic.bridge !== undefined) checkHostInterface(bound.grant, nic.bridge.name, `spec.interfaces[${nic.name}].bridge`)
@@ -178,9 +200,8 @@ function render(world: World, object: VirtualDomain, bound: BoundHost, identity:
   }
   checkRaw(bound.grant, object)
   const full = withOverlay(renderDomain(rendering), object)
-  const ours = new Set([...volumes.values()].flatMap(volume => [volume.path, ...volume.backing.map(base => base.path)]))
-  const known = (path: string): boolean => path === '/dev/urandom' || path === seed.wanted?.path || ours.has(path) || path === rendering.kernel && spec.os?.kernelBoot?.kernel.volumeRef !== undefined || path === rendering.initrd && spec.os?.kernelBoot?.initrd?.volumeRef !== undefined
-  checkDomain(bound.grant, full, known, new Set(networks.values()))
+  const bootFiles = (['kernel', 'initrd'] as const).flatMap(part => (spec.os?.kernelBoot?.[part]?.volumeRef === undefined ? [] : [rendering[part]!]))
+  checkDomain(bound.grant, full, { volumes: new Map([...volumes.values()].map(volume => [volume.path, volume])), bootFiles: new Set(bootFiles), seed: seed.wanted?.path, networks: new Set(networks.values()) })
   return { wanted: isQemu(facts.driver) ? full : withoutAliases(full), record: recordOf(full) }
 }
 
@@ -254,7 +275,7 @@ export function gatherDomain(world: World, object: VirtualDomain, { memory: memo
     verbs: observeOnly ? {} : newVerbs(object, memoryOf(uuid)),
     now: world.clock.now(),
     retainAll,
-    leases: mac => world.leases(bound.name, mac),
+    leases: (mac, network) => world.leases(bound.name, mac, network),
     gracePeriod: parseDuration(object.spec.shutdown?.gracePeriod ?? '90s'),
   }
 }

@@ -68,8 +68,8 @@ export interface DomainInputs extends Inputs<VirtualDomain> {
   /** The CRD itself is being deleted: everything stays on the host. */
   retainAll: boolean
   gracePeriod: number
-  /** Addresses leased to a MAC address. */
-  leases(mac: string): LeasedAddress[]
+  /** Addresses that a network (libvirt's name) leased to a MAC address. */
+  leases(mac: string, network: string): LeasedAddress[]
 }
 
 /** Live changes that a host refuses with these codes are staged; any other refusal is an error to show. */

@@ -67,9 +67,14 @@ export function renderDomain(rendering: Rendering): XmlElement {
   )
 }
 
-/** A copy without passwords: what is kept in the metadata and may be shown. That there is one is kept, so that it can be taken away. */
+/** Paths of changes, and texts of elements, that hold a secret: passwords of displays, cookies of disks on the web. */
+export const isSecret = (path: string): boolean => /@passwd|\/cookies?([/[@#]|$)/.test(path)
+export const holdsSecret = (text: string): boolean => /passwd|<cookie/.test(text)
+
+/** A copy without secrets: what is kept in the metadata and may be shown. That there is one is kept, so that it can be taken away. */
 export function withoutSecrets(document: XmlElement): XmlElement {
   const { passwd, ...attributes } = document.attributes
+  if (document.name === 'cookie') return { ...document, children: ['***'] }
   return {
     name: document.name,
     attributes: document.name === 'graphics' && passwd !== undefined ? { ...attributes, passwd: '***' } : document.attributes,

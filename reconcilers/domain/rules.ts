@@ -1,6 +1,7 @@
 // How domain documents merge: which elements are lists, which entry is which, and which spellings are the host's own.
 
 import { type ListRule, type MergeRules, keyed } from '../../xml/merge.ts'
+import { isRepeated } from '../repeats.ts'
 import { type XmlElement, attributeOf, childOf, sameXml, serializeXml } from '../../xml/tree.ts'
 
 const aliasOf = (device: XmlElement): string | undefined => attributeOf(childOf(device, 'alias'), 'name')
@@ -93,6 +94,7 @@ export const isListed = (name: string): boolean => name in DEVICES
 
 export function domainRules(): MergeRules {
   return {
+    repeats: isRepeated,
     list: (path, name) => (path === 'devices' ? DEVICES[name] : LISTS[`${path}/${name}`]),
     equal: (path, found, wanted) => {
       if (path === 'os/type@machine') return sameMachine(found, wanted)

@@ -7,10 +7,10 @@ import type { ObservedNetwork } from '../../observed/objects.ts'
 import { type XmlElement, childOf } from '../../xml/tree.ts'
 import { parsed } from '../../xml/parsed.ts'
 import { uuidOf } from '../defaults.ts'
-import { type Owner, computedUUID, describeOwner, libvirtName, ownerOf, ownership } from '../identity.ts'
+import { type Owner, computedUUID, describeOwner, isOfOtherNamespace, libvirtName, ownerOf, ownership } from '../identity.ts'
 import { Refusal } from '../plan.ts'
 import { checkDocument, checkHostInterface, checkRawXML } from '../policy.ts'
-import { type BoundHost, boundHost, isProven } from '../references.ts'
+import { type BoundHost, boundHost, holderCalled, holderOf, isProven, notForeign, requireForeign } from '../references.ts'
 import type { World } from '../world.ts'
 import { type Documents, compare } from './compare.ts'
 import type { NetworkInputs } from './inputs.ts'
@@ -51,6 +51,10 @@ export function gatherNetwork(world: World, object: VirtualNetwork, retainAll: b
   }
   if (terminating) return inputs
   if (spec.managementPolicy === 'ObserveOnly') {
+    if (found !== undefined && relation !== 'Ours') {
+      if (isOfOtherNamespace(mark, owner)) throw notForeign(`The network ${binding.name}`, bound.name)
+      requireForeign(world, object, binding.uuid, `The network ${binding.name}`, bound.name)
+    }
     if (found !== undefined && relation !== 'Ours' && relation !== 'Rebuilt' && bound.grant.foreignObjects === 'Forbidden') {
       throw new Refusal('Forbidden', `The network ${binding.name} on Hypervisor ${bound.name}: ${whose}, and policy.foreignObjects there does not let namespace ${namespace} look at such objects. Ask for the grant Observe.`)
     }
@@ -61,7 +65,7 @@ export function gatherNetwork(world: World, object: VirtualNetwork, retainAll: b
     throw new Refusal('Conflict', `Another network named ${binding.name} (UUID ${rival.ref.uuid}) is on Hypervisor ${bound.name}. It is left untouched. ${object.status?.binding === undefined ? 'Choose another spec.name, or leave spec.uuid out and take that network over with adoptionPolicy: IfUnchanged or Always.' : 'Remove or rename it on the host: this object is bound to its own name and UUID.'}`)
   }
   inputs.wanted = want(inputs)
-  if (observed !== undefined) checkTaking(inputs, inputs.wanted, observed)
+  if (observed !== undefined) checkTaking(world, inputs, inputs.wanted, observed)
   return inputs
 }
 
@@ -101,11 +105,13 @@ function want({ spec, bound, found, owner }: NetworkInputs): XmlElement {
 }
 
 /** Throws Conflict or Forbidden where the network found is not ours and may not be taken over. */
-function checkTaking(inputs: NetworkInputs, wanted: XmlElement, observed: ObservedNetwork): void {
+function checkTaking(world: World, inputs: NetworkInputs, wanted: XmlElement, observed: ObservedNetwork): void {
   const { spec, bound, whose, found, owner, ownership: relation, object } = inputs
   if (relation === 'Ours' || relation === 'Rebuilt') return
   const policy = spec.adoptionPolicy ?? 'Never'
   const what = `The network ${observed.ref.name} is on Hypervisor ${bound.name} already: ${whose}. It is left untouched.`
+  const holder = holderOf(world, object, observed.ref.uuid)
+  if (holder !== undefined) throw new Refusal('Conflict', `The network ${observed.ref.name} on Hypervisor ${bound.name} belongs to ${holderCalled(holder, object.metadata.namespace!)}. It is left untouched. Choose another spec.name.`)
   if (relation === 'Others') throw new Refusal('Conflict', `${what} Choose another spec.name.`)
   if (policy === 'Never') throw new Refusal('Conflict', `${what} To take it over set adoptionPolicy to IfUnchanged or Always (this needs policy.foreignObjects: Adopt on the Hypervisor), or choose another spec.name.`)
   if (bound.grant.foreignObjects !== 'Adopt') throw new Refusal('Forbidden', `${what} adoptionPolicy: ${policy} would take it over, but policy.foreignObjects of Hypervisor ${bound.name} does not grant that to namespace ${object.metadata.namespace}. Ask for the grant Adopt, or choose another spec.name.`)

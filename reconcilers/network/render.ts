@@ -132,7 +132,12 @@ function withOverlay(document: XmlElement, text: string): XmlElement {
     if (name === 'name' || name === 'uuid' || name === 'metadata') throw new Refusal('Invalid', `spec.xml: it may not touch <${name}>, which vireo keeps. Take that element out${name === 'metadata' ? '' : `, and use spec.${name}`}.`)
   }
   for (const element of fragment) refuseNamespaces(element)
-  return overlay(document, fragment, networkRules)
+  try {
+    return overlay(document, fragment, networkRules)
+  } catch (error) {
+    if (!(error instanceof XmlError)) throw error
+    throw new Refusal('Invalid', `spec.xml: ${error.message}.`)
+  }
 }
 
 /** Elements of other namespaces reach past libvirt's own checks: dnsmasq:options runs programs on the host. */

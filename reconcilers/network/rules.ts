@@ -2,6 +2,7 @@
 
 import { type ListRule, type MergeRules, keyed } from '../../xml/merge.ts'
 import { type XmlElement, childOf, childrenOf, textOf } from '../../xml/tree.ts'
+import { isRepeated } from '../repeats.ts'
 import { canonical, prefixOfNetmask } from './addresses.ts'
 
 const attribute = (name: string) => (entry: XmlElement): string | undefined => entry.attributes[name]
@@ -41,6 +42,7 @@ const without = (element: XmlElement, drop: (child: XmlElement) => boolean): voi
 }
 
 export const networkRules: MergeRules = {
+  repeats: isRepeated,
   list: (path, name) => LISTS[path === '' ? name : `${path}/${name}`],
 
   equal(path, found, wanted) {

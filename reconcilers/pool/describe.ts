@@ -35,7 +35,7 @@ export function describePool(inputs: PoolInputs, memory: SizesMemory): Record<st
   const before = object.status
   const { path, capacity, allocation, available } = before ?? {}
   if (relation.type !== 'Ours') {
-    if (relation.type === 'Foreign' && object.spec.managementPolicy === 'ObserveOnly' && bound.grant.foreignObjects !== 'Forbidden') return observed(inputs, relation.pool, memory)
+    if (relation.type === 'Foreign' && !relation.holder?.stranger && object.spec.managementPolicy === 'ObserveOnly' && bound.grant.foreignObjects !== 'Forbidden') return observed(inputs, relation.pool, memory)
     // Of a pool that is gone, what was known stays readable; of another's, nothing is told.
     const announce = announced || (relation.type === 'Absent' && object.spec.uuid !== undefined && object.spec.managementPolicy !== 'ObserveOnly' && inputs.rival === undefined)
     return before?.binding !== undefined ? { path, capacity, allocation, available } : announce && !inputs.terminating ? { binding: { ...binding, hypervisor: bound.name, origin: 'Created' } } : {}

@@ -13,14 +13,20 @@ export type Relation =
   /** Bound to this object, or carries its computed UUID. */
   | { type: 'Ours'; pool: ObservedPool }
   /** Has the name or the UUID that the object would have, and vireo did not make it for this object. */
-  | { type: 'Foreign'; pool: ObservedPool }
+  | { type: 'Foreign'; pool: ObservedPool; holder?: Holder }
+
+/** The object of ours that the pool belongs to, as the reader's namespace may know it. */
+export interface Holder { called: string; /** It is of another namespace. */ stranger: boolean }
+
+/** `free`: it lies at the very path and belongs to no object, so that it could be taken over. */
+export interface Rival { name: string; uuid: string; free: boolean }
 
 export interface PoolInputs extends Inputs<StoragePool> {
   relation: Relation
   /** What the spec says otherwise than the pool that was found. */
   differences: Difference[]
-  /** Another pool on the host that lies at the same path. */
-  rival?: { name: string; uuid: string }
+  /** Another pool whose place is, holds or lies in the one that the spec names: what is in one would be reached through the other. */
+  rival?: Rival
   /** The host itself was asked just now: an absence is libvirt's own answer. */
   verified: boolean
   /** The pool was active once under this object: its place on the host is not made again. */

@@ -5,8 +5,9 @@ import { findCondition } from '../../controller/conditions.ts'
 import { PoolBuildFlags } from '../../drivers/driver.ts'
 import type { ObservedPool } from '../../observed/objects.ts'
 import { serializeXml } from '../../xml/tree.ts'
+import { notForeign } from '../references.ts'
 import { type DriftEntry, type Plan, type Standing, planOf } from '../plan.ts'
-import type { PoolAction, PoolInputs } from './inputs.ts'
+import type { Holder, PoolAction, PoolInputs } from './inputs.ts'
 import { poolType, renderPool, targetPath } from './render.ts'
 
 type PoolPlan = Plan<PoolAction>
@@ -22,13 +23,14 @@ export function planPool(inputs: PoolInputs): PoolPlan {
   const { relation } = inputs
   switch (relation.type) {
     case 'Absent': return planAbsent(inputs)
-    case 'Foreign': return planForeign(inputs, relation.pool)
+    case 'Foreign': return planForeign(inputs, relation.pool, relation.holder)
     case 'Ours': return planPresent(inputs, relation.pool)
   }
 }
 
 function planObserved({ relation, bound, binding }: PoolInputs): PoolPlan {
   if (relation.type === 'Absent') return planOf({ reason: 'NotFound', message: `Hypervisor ${bound.name} has no pool ${binding.name}, which managementPolicy: ObserveOnly says to look at. Name an existing one in spec.name, or create it on the host.` })
+  if (relation.type === 'Foreign' && relation.holder?.stranger) return planOf(notForeign(`The pool ${relation.pool.ref.name}`, bound.name).standing)
   if (relation.type === 'Foreign' && bound.grant.foreignObjects === 'Forbidden') return planOf(lookingForbidden(bound.name, bound.grant.namespace, relation.pool.ref.name))
   return planOf({ reason: 'Observed', message: `The pool ${relation.pool.ref.name} is ${relation.pool.active ? 'active' : 'inactive'}; vireo only looks at it.` })
 }
@@ -40,6 +42,7 @@ function planAbsent(inputs: PoolInputs): PoolPlan {
   const { object, binding, announced, rival, bound } = inputs
   const owned = object.status?.binding !== undefined && object.status.binding.origin !== 'Observed'
   if (owned && !announced) return inputs.verified ? planOf(lost(inputs)) : planOf({ reason: 'Updating', message: 'Looking for the pool on the host.' }, { actions: [lookUp(inputs)] })
+  if (rival?.free === false) return crowded(inputs)
   if (rival) return planOf({ reason: 'Conflict', message: `The pool ${rival.name} (${rival.uuid}) on Hypervisor ${bound.name} lies at ${targetPath(object.spec)} already, and vireo did not create it for this object. Use another path, or take that pool over with spec.name: ${rival.name} and adoptionPolicy: IfUnchanged or Always.` })
   // A UUID that the spec chose proves nothing by being found: it is recorded as ours before the pool exists.
   if (!announced && object.spec.uuid !== undefined) return planOf({ reason: 'Creating', message: `Creating the pool ${binding.name}.` }, { requeueAfter: 1 })
@@ -53,13 +56,18 @@ function planAbsent(inputs: PoolInputs): PoolPlan {
   return planOf(settled(inputs, wantsActive(inputs)), { actions })
 }
 
+/** Looked at again by time: nothing announces to one pool that another has gone. */
+const crowded = ({ object, bound }: PoolInputs): PoolPlan =>
+  planOf({ reason: 'Conflict', message: `The place of the pool, ${targetPath(object.spec) ?? object.spec.zfs?.name}, is that of another pool on Hypervisor ${bound.name}, or one of the two lies in the other: what is in one would be reached through the other. Use another path.` }, { requeueAfter: LOOK_AGAIN })
+
 const lost = ({ object, binding, bound }: PoolInputs): Standing =>
   ({ reason: 'Lost', message: `The pool ${binding.name} (${binding.uuid}) was on Hypervisor ${bound.name} and is not any more; vireo does not make it anew, for its volumes may be elsewhere. Define it again on the host with this UUID${targetPath(object.spec) === undefined ? '' : ` and the path ${targetPath(object.spec)}`}, or delete this object and create it again.` })
 
-function planForeign(inputs: PoolInputs, pool: ObservedPool): PoolPlan {
+function planForeign(inputs: PoolInputs, pool: ObservedPool, holder: Holder | undefined): PoolPlan {
   const { object, bound, binding, differences } = inputs
   const policy = object.spec.adoptionPolicy ?? 'Never'
   const what = `The pool ${pool.ref.name} (${pool.ref.uuid}) is on Hypervisor ${bound.name} already, and vireo did not create it for this object`
+  if (holder !== undefined) return planOf({ reason: 'Conflict', message: `The pool ${pool.ref.name} on Hypervisor ${bound.name} belongs to ${holder.called}. Choose another spec.name, or refer to that object instead of making this one.` })
   if (policy === 'Never') return planOf({ reason: 'Conflict', message: `${what}. Choose another spec.name, or take it over with adoptionPolicy: IfUnchanged or Always.` })
   if (bound.grant.foreignObjects !== 'Adopt') return planOf({ reason: 'Forbidden', message: `${what}. adoptionPolicy: ${policy} would take it over, but Hypervisor ${bound.name} does not grant that to namespace ${bound.grant.namespace}: its policy.foreignObjects has to be Adopt.` })
   const fixed = differences.find(difference => difference.path === 'type' || difference.path === 'dir.path')
@@ -108,6 +116,7 @@ function planPresent(inputs: PoolInputs, pool: ObservedPool): PoolPlan {
   if (differences.some(difference => difference.path === 'type' || difference.path === 'dir.path') && object.status?.binding !== undefined && !specIsInForce(inputs)) {
     return planOf({ reason: 'Invalid', message: `The type and the folder of a pool cannot change (${differences.map(difference => difference.path).join(', ')}): make a new pool, and clone the volumes into it.` })
   }
+  if (inputs.rival !== undefined) return crowded(inputs)
   const actions: PoolAction[] = []
   const drift: DriftEntry[] = []
   const correct = (entry: DriftEntry, action: () => PoolAction[]): void => {

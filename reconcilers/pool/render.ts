@@ -2,7 +2,7 @@
 
 import type { PoolType, StoragePoolSpec } from '../../crds/storagepool.ts'
 import { type XmlElement, attributeOf, childOf, childrenOf, el, textOf } from '../../xml/tree.ts'
-import { type Grant, checkPath } from '../policy.ts'
+import { type Grant, checkFolder, checkNetworkHost, checkPlace, plainPath } from '../policy.ts'
 
 const members = ['dir', 'netfs', 'logical', 'iscsi', 'zfs', 'rbd'] as const satisfies PoolType[]
 
@@ -12,12 +12,12 @@ export const poolType = (spec: StoragePoolSpec): PoolType | undefined => members
 /** Pools whose volumes are files with a format; the others hold bare block devices. */
 export const holdsFiles = (type: string): boolean => type === 'dir' || type === 'netfs' || type === 'fs' || type === 'gluster' || type === 'vstorage'
 
-const plain = (path: string): string => (path === '/' ? path : path.replace(/\/+$/, ''))
+const plain = (path: string): string => plainPath(path) || '/'
 
 /** `ceph1`, `ceph1:3300`, `fd00::1` or `[fd00::1]:3300`. */
-function monitor(text: string): XmlElement {
+function monitor(text: string): { name: string; port?: string } {
   const match = /^\[([^\]]+)\](?::([0-9]+))?$/.exec(text) ?? /^([^:]+):([0-9]+)$/.exec(text)
-  return el('host', { name: match?.[1] ?? text, port: match?.[2] })
+  return { name: match?.[1] ?? text, port: match?.[2] }
 }
 
 function source(spec: StoragePoolSpec): XmlElement | undefined {
@@ -30,7 +30,7 @@ function source(spec: StoragePoolSpec): XmlElement | undefined {
   if (logical) return el('source', {}, (logical.devices ?? []).toSorted().map(path => el('device', { path })), el('name', {}, logical.name), el('format', { type: 'lvm2' }))
   if (iscsi) return el('source', {}, el('host', { name: iscsi.host, port: iscsi.port }), el('device', { path: iscsi.target }))
   if (zfs) return el('source', {}, el('name', {}, zfs.name))
-  if (rbd) return el('source', {}, rbd.monitors.map(monitor), el('name', {}, rbd.name))
+  if (rbd) return el('source', {}, rbd.monitors.map(text => el('host', monitor(text))), el('name', {}, rbd.name))
   return undefined
 }
 
@@ -39,7 +39,7 @@ export function targetPath(spec: StoragePoolSpec): string | undefined {
   if (spec.dir) return plain(spec.dir.path)
   if (spec.netfs) return plain(spec.netfs.path)
   if (spec.logical) return `/dev/${spec.logical.name}`
-  if (spec.iscsi) return '/dev/disk/by-path'
+  if (spec.iscsi) return BY_PATH
   return undefined
 }
 
@@ -52,15 +52,31 @@ export function renderPool(spec: StoragePoolSpec, identity: { name: string; uuid
     path !== undefined && el('target', {}, el('path', {}, path)))
 }
 
-/** What of the host the spec names has to be granted: folders, and volume groups and data sets by their device paths. */
-export function checkPaths(grant: Grant, spec: StoragePoolSpec): void {
-  if (spec.dir) checkPath(grant, spec.dir.path, 'spec.dir.path')
-  if (spec.netfs) checkPath(grant, spec.netfs.path, 'spec.netfs.path')
-  if (spec.logical) {
-    checkPath(grant, `/dev/${spec.logical.name}`, 'spec.logical.name')
-    for (const device of spec.logical.devices ?? []) checkPath(grant, device, 'spec.logical.devices')
+/** Block devices of what an iSCSI target offers: a folder of links that all such pools share. */
+const BY_PATH = '/dev/disk/by-path'
+
+/**
+ * What of the host the spec names has to be granted: folders, volume groups and data sets by their device paths, and the
+ * servers whose content the host will follow, links included.
+ */
+export function checkPlaces(grant: Grant, spec: StoragePoolSpec): void {
+  const { dir, netfs, logical, iscsi, zfs, rbd } = spec
+  if (dir) checkFolder(grant, dir.path, 'spec.dir.path')
+  if (netfs) {
+    checkFolder(grant, netfs.path, 'spec.netfs.path')
+    checkNetworkHost(grant, netfs.host, undefined, 'spec.netfs.host')
   }
-  if (spec.zfs) checkPath(grant, `/dev/zvol/${spec.zfs.name}`, 'spec.zfs.name')
+  if (logical) {
+    checkPlace(grant, `/dev/${logical.name}`, 'spec.logical.name')
+    for (const device of logical.devices ?? []) checkPlace(grant, device, 'spec.logical.devices')
+  }
+  if (iscsi) {
+    checkPlace(grant, BY_PATH, 'spec.iscsi')
+    checkNetworkHost(grant, iscsi.host, iscsi.port ?? 3260, 'spec.iscsi.host')
+  }
+  if (zfs) checkPlace(grant, `/dev/zvol/${zfs.name}`, 'spec.zfs.name')
+  // Without a monitor it would be whatever cluster the host is set up for.
+  if (rbd) for (const { name, port } of rbd.monitors.length === 0 ? [{ name: '', port: undefined }] : rbd.monitors.map(monitor)) checkNetworkHost(grant, name, port, 'spec.rbd.monitors')
 }
 
 export interface Difference { path: string; found?: string; wanted?: string }

@@ -5,7 +5,7 @@ import { finalizer } from '../../crds/names.ts'
 import type { StorageVolume } from '../../crds/storagevolume.ts'
 import type { VirtualDomain } from '../../crds/virtualdomain.ts'
 import type { ObservedDomain } from '../../observed/objects.ts'
-import { referencesOf } from '../references.ts'
+import { refKey } from '../references.ts'
 import type { World } from '../world.ts'
 
 export interface Users { objects: (StorageVolume | VirtualDomain)[]; domains: ObservedDomain[] }
@@ -13,10 +13,9 @@ export interface Users { objects: (StorageVolume | VirtualDomain)[]; domains: Ob
 /** Volumes and domains in the API that refer to the object. What is about to vanish without having touched the host does not count. */
 export function referrersOf(world: World, kind: 'StoragePool' | 'StorageVolume', target: { metadata: { namespace?: string; name: string; uid: string } }): (StorageVolume | VirtualDomain)[] {
   const { namespace, name, uid } = target.metadata
-  return [...world.mirrors.StorageVolume.list(), ...world.mirrors.VirtualDomain.list()].filter(object =>
-    object.metadata.uid !== uid
-    && (object.metadata.deletionTimestamp === undefined || hasFinalizer(object, finalizer))
-    && referencesOf(object).some(({ kind: of, ref }) => of === kind && ref.name === name && (ref.namespace ?? object.metadata.namespace) === namespace))
+  const key = refKey(kind, namespace, name)
+  return [...world.mirrors.StorageVolume.by('refs', key), ...world.mirrors.VirtualDomain.by('refs', key)].filter(object =>
+    object.metadata.uid !== uid && (object.metadata.deletionTimestamp === undefined || hasFinalizer(object, finalizer)))
 }
 
 const plural = (count: number, one: string): string => (count === 1 ? `1 ${one}` : `${count} ${one}s`)

@@ -20,14 +20,18 @@ export function describeVolume(inputs: VolumeInputs, memory: AllocationMemory): 
 
 /** The binding with a format says that the volume is whole; one without, that it was begun: what a restart goes by. */
 function recorded(inputs: VolumeInputs): { binding?: unknown } {
-  const { binding: { hypervisor, name, pool, format, origin }, object, terminating, observed, record, bound } = inputs
+  const { binding: { hypervisor, name, pool, format, origin }, object, terminating, observed, record } = inputs
   // At deletion the record stays as it is.
   if (terminating) return {}
   const whole = { hypervisor, name, pool, format, origin }
-  if (object.spec.managementPolicy === 'ObserveOnly') return observed !== undefined && (record !== 'None' || bound.grant.foreignObjects !== 'Forbidden') ? { binding: whole } : {}
+  if (object.spec.managementPolicy === 'ObserveOnly') return observed !== undefined && isVisible(inputs) ? { binding: whole } : {}
   if (isMade(inputs) && (observed !== undefined || record === 'Complete')) return { binding: whole }
   return { binding: isBegun(inputs) ? { hypervisor, name, pool, origin: 'Created' } : undefined }
 }
+
+/** Of what is only looked at: the object's own, or what is no other namespace's where looking is granted. */
+const isVisible = ({ object, record, bound, claimed }: VolumeInputs): boolean =>
+  (record !== 'None' && object.status?.binding?.origin !== 'Observed') || (!claimed?.stranger && bound.grant.foreignObjects !== 'Forbidden')
 
 function isBegun(inputs: VolumeInputs): boolean {
   const { observed, record, job } = inputs
@@ -38,10 +42,10 @@ function isBegun(inputs: VolumeInputs): boolean {
 }
 
 function content(inputs: VolumeInputs, memory: AllocationMemory): Record<string, unknown> {
-  const { observed, object, binding, record, now, terminating, bound } = inputs
+  const { observed, object, binding, record, now, terminating } = inputs
   const before = object.status
   const observing = object.spec.managementPolicy === 'ObserveOnly'
-  const visible = observing ? record !== 'None' || bound.grant.foreignObjects !== 'Forbidden' : isMade(inputs) || (terminating && record !== 'None')
+  const visible = observing ? isVisible(inputs) : isMade(inputs) || (terminating && record !== 'None')
   if (!visible) return {}
   // Of a volume that is gone, what was known stays readable.
   if (observed === undefined) return { type: before?.type, path: before?.path, key: before?.key, format: before?.format, capacity: before?.capacity }

@@ -8,11 +8,13 @@ import { type HostView, idOf } from '../../observed/mirror.ts'
 import { type ObservedDomain, type ObservedPool, type ObservedVolume, isActive } from '../../observed/objects.ts'
 import { libvirtName } from '../identity.ts'
 import { Refusal } from '../plan.ts'
+import type { Holder } from '../pool/inputs.ts'
 import { listUsers, referrersOf } from '../pool/users.ts'
-import { type BoundHost, boundHost, isProven, requireReady, requireSameHost, resolve } from '../references.ts'
+import { type BoundHost, boundHost, holderCalled, isProven, requireReady, requireSameHost, resolve } from '../references.ts'
 import { type World, call } from '../world.ts'
 import type { DiskUser, Origin, Recorded, VolumeInputs } from './inputs.ts'
 import { capacityOf, defaultFormat, nameProblem } from './render.ts'
+import { formatOf, volumesAbove } from './record.ts'
 import type { Job } from './source/jobs.ts'
 
 
@@ -32,7 +34,8 @@ const typeOf = (pool: ObservedPool): string => /^\s*<pool [^>]*\btype=['"]([^'"]
 
 function recordOf({ spec, status }: StorageVolume): Recorded {
   const binding = status?.binding
-  if (binding === undefined || (binding.origin === 'Observed' && spec.managementPolicy !== 'ObserveOnly')) return 'None'
+  if (binding === undefined) return 'None'
+  if (binding.origin === 'Observed') return spec.managementPolicy === 'ObserveOnly' ? 'Complete' : 'None'
   return binding.format === undefined ? 'Begun' : 'Complete'
 }
 
@@ -68,7 +71,7 @@ export function gatherVolume(world: World, object: StorageVolume, kept: Kept): V
     },
     pool: pool && { ref: pool.ref, type: typeOf(pool), active: pool.active },
     intended: metadata.annotations?.[annotations.intent] === intentOf(poolName, name),
-    claimed: observed !== undefined && record === 'None' && !observing ? claimant(world, object, bound.name, poolName, name) : undefined,
+    claimed: observed !== undefined && (record === 'None' || observing) ? claimant(world, object, bound.name, poolName, name) : undefined,
     made: kept.made,
     retainAll: kept.retainAll,
     verified: isProven(world, bound.host, pool === undefined ? idOf.pool(poolUUID) : idOf.volume(pool.ref.uuid, name)),
@@ -104,13 +107,15 @@ function requirePool(object: StorageVolume, poolObject: StoragePool, pool: Obser
 
 /** What was recorded, or is about to be for a transfer that has just ended. */
 function recordedFormat({ status }: StorageVolume, kept: Kept): string | undefined {
+  if (status?.binding?.origin === 'Observed') return undefined
   return status?.binding?.format ?? (kept.job?.state.phase === 'Done' ? kept.job.state.format : undefined)
 }
 
 /** The format the volume would be made with; undefined: its image will tell. */
 function wantedFormat({ spec }: StorageVolume, pool: ObservedPool | undefined, origin: Origin | undefined, observed: ObservedVolume | undefined): string | undefined {
   if (pool === undefined) return spec.format
-  if (spec.managementPolicy === 'ObserveOnly') return spec.format ?? observed?.format
+  // A probe of its content says what a guest wrote there.
+  if (spec.managementPolicy === 'ObserveOnly') return spec.format
   if (origin?.type === 'Clone') return spec.format ?? origin.format
   // Only a volume that is taken over comes here with content: a header that names another file is refused by the plan.
   if (origin?.type === 'Url') return spec.format ?? observed?.format
@@ -157,14 +162,15 @@ function other(world: World, object: StorageVolume, bound: BoundHost, ref: { nam
   const poolObject = world.mirrors.StoragePool.get(target.spec.poolRef.namespace ?? target.metadata.namespace, target.spec.poolRef.name)
   const pool = poolOn(mirror, poolObject, binding?.pool)
   const observed = pool && binding ? mirror.volume(pool.ref.uuid, binding.name) : undefined
-  if (pool === undefined || observed === undefined || binding?.format === undefined) throw new Refusal('WaitingForReference', `${field}: waiting for ${called}, which is not on Hypervisor ${bound.name}.`)
+  if (pool === undefined || observed === undefined || (binding?.format === undefined && binding?.origin !== 'Observed')) throw new Refusal('WaitingForReference', `${field}: waiting for ${called}, which is not on Hypervisor ${bound.name}.`)
+  const format = formatOf(target, bound, field, namespace!)
   const writers = writersOf(mirror, observed).filter(writer => !writer.below)
   if (writers.length > 0) throw new Refusal('WaitingForReference', `${field}: waiting, for ${called} is being written by ${writers.length === 1 ? 'a running domain' : `${writers.length} running domains`}: what is taken from it now would be torn. Stop what uses it.`, 10_000)
-  return { observed, pool, format: binding.format, capacity: capacityOf(observed, binding.format), called }
+  return { observed, pool, format, capacity: capacityOf(observed, format), called }
 }
 
 /** Another object that has the volume, as its own namespace may know it. */
-function claimant(world: World, object: StorageVolume, hypervisor: string, pool: string, name: string): string | undefined {
+function claimant(world: World, object: StorageVolume, hypervisor: string, pool: string, name: string): Holder | undefined {
   const intent = intentOf(pool, name)
   const claimed = world.mirrors.StorageVolume.list().find(({ metadata, spec, status }) => {
     if (metadata.uid === object.metadata.uid) return false
@@ -173,7 +179,8 @@ function claimant(world: World, object: StorageVolume, hypervisor: string, pool:
     return samePool && metadata.annotations?.[annotations.intent] === intent && (metadata.creationTimestamp ?? '') < (object.metadata.creationTimestamp ?? '')
   })
   if (claimed === undefined) return undefined
-  return claimed.metadata.namespace === object.metadata.namespace ? `StorageVolume ${claimed.metadata.name}` : 'an object of another namespace'
+  const { namespace } = object.metadata
+  return { called: holderCalled(claimed, namespace!), stranger: claimed.metadata.namespace !== namespace }
 }
 
 function writersOf(mirror: HostView, volume: ObservedVolume): DiskUser[] {
@@ -197,17 +204,9 @@ const isDisk = (disk: ObservedDomain['disks'][number], volume: ObservedVolume): 
 function usersOf(world: World, object: StorageVolume, hypervisor: string, volume: ObservedVolume, mirror: HostView): string[] {
   const half = object.metadata.deletionTimestamp === undefined
   const objects = half ? [] : referrersOf(world, 'StorageVolume', object).filter(user => user.kind !== 'StorageVolume' || needsBelow(user as StorageVolume))
-  const above = mirror.volumesBackedBy(volume.path).filter(backed => backed.path !== volume.path)
-  let foreign = 0
-  for (const backed of above) {
-    const owner = world.mirrors.StorageVolume.list().find(({ status }) => status?.binding?.hypervisor === hypervisor && status.binding.pool === backed.ref.pool && status.binding.name === backed.ref.name)
-    // A guest can write such a name into a raw volume: it must not hold up what belongs to others.
-    if (owner?.status?.binding?.format === 'raw') continue
-    if (owner === undefined) foreign++
-    else if (!objects.includes(owner)) objects.push(owner)
-  }
-  const users = listUsers(world, hypervisor, object.metadata.namespace!, { objects, domains: mirror.domainsUsingPath(volume.path) })
-  return foreign === 0 ? users : [...users, foreign === 1 ? '1 volume above it that vireo does not manage' : `${foreign} volumes above it that vireo does not manage`]
+  const above = volumesAbove(world, object, hypervisor, volume, mirror)
+  const users = listUsers(world, hypervisor, object.metadata.namespace!, { objects: [...new Set([...objects, ...above.objects])], domains: mirror.domainsUsingPath(volume.path) })
+  return above.foreign === 0 ? users : [...users, above.foreign === 1 ? '1 volume above it that vireo does not manage' : `${above.foreign} volumes above it that vireo does not manage`]
 }
 
 /** A copy needs its source only until it is made; a thin clone for good. */

@@ -1,6 +1,5 @@
 // The StorageVolume kind: joins gather, plan, perform and describe for the loop, and keeps the transfers under way.
 
-import type { Dispatcher } from 'undici'
 import { type StorageVolume, storageVolume } from '../../crds/storagevolume.ts'
 import { idOf } from '../../observed/mirror.ts'
 import type { Kind } from '../kind.ts'
@@ -11,12 +10,13 @@ import type { VolumeAction, VolumeInputs } from './inputs.ts'
 import { performVolume } from './perform.ts'
 import { planVolume } from './plan.ts'
 import { Jobs, type JobOptions } from './source/jobs.ts'
+import { SourceReach } from './source/reach.ts'
 
 export type { VolumeAction, VolumeInputs } from './inputs.ts'
 
 export interface VolumeKindOptions extends JobOptions {
-  /** How images are fetched; undici's own where absent. */
-  dispatcher?: Dispatcher
+  /** Ranges of addresses that images may come from although they are the controller's own, its link's or a cloud's metadata. */
+  sourceAddresses?: readonly string[]
   /** True while the kind itself is being removed from the API: everything then stays on the hosts. */
   retainAll?: () => boolean
 }
@@ -28,8 +28,9 @@ export type VolumeKind = Kind<StorageVolume, VolumeInputs, VolumeAction> & {
 
 interface Remembered { uid: string; made?: 'Created' | 'Adopted'; allocationAt?: number }
 
-export function volumeKind({ dispatcher, retainAll = () => false, ...options }: VolumeKindOptions): VolumeKind {
+export function volumeKind({ sourceAddresses, retainAll = () => false, ...options }: VolumeKindOptions): VolumeKind {
   const jobs = new Jobs(options)
+  const reach = new SourceReach(sourceAddresses)
   const memory = new Map<string, Remembered>()
   /** An object that was deleted and made again under one name begins with nothing remembered. */
   const recall = (object: StorageVolume): Remembered | undefined => {
@@ -52,7 +53,7 @@ export function volumeKind({ dispatcher, retainAll = () => false, ...options }: 
     observedId: ({ pool, binding }) => (pool === undefined ? idOf.pool(binding.uuid) : idOf.volume(binding.uuid, binding.name)),
     intent: ({ binding }) => intentOf(binding.pool, binding.name),
     perform: async (action, inputs, world) => {
-      await performVolume(action, inputs, world, { jobs, dispatcher, made: origin => { remember(inputs.object, { made: origin }) } })
+      await performVolume(action, inputs, world, { jobs, reach, made: origin => { remember(inputs.object, { made: origin }) } })
     },
     describe: inputs => describeVolume(inputs, {
       get at() { return recall(inputs.object)?.allocationAt },
@@ -62,6 +63,9 @@ export function volumeKind({ dispatcher, retainAll = () => false, ...options }: 
       memory.delete(key)
       void jobs.abort(key)
     },
-    close: async () => { await jobs.close() },
+    close: async () => {
+      await jobs.close()
+      await reach.close()
+    },
   }
 }

@@ -5,6 +5,7 @@ import type { StorageVolume, UrlSource } from '../../crds/storagevolume.ts'
 import type { StoragePoolRef, StorageVolRef } from '../../drivers/driver.ts'
 import type { ObservedVolume } from '../../observed/objects.ts'
 import type { Inputs } from '../kind.ts'
+import type { Holder } from '../pool/inputs.ts'
 import type { Action } from '../plan.ts'
 import type { Job } from './source/jobs.ts'
 
@@ -37,7 +38,7 @@ export interface VolumeInputs extends Inputs<StorageVolume> {
   /** The annotation that is written before a create names this very volume. */
   intended: boolean
   /** The volume is bound to another object. */
-  claimed?: string
+  claimed?: Holder
   /** Made or taken over in this process; the status does not say so yet. */
   made?: 'Created' | 'Adopted'
   /** The host itself was asked just now: an absence is libvirt's own answer. */

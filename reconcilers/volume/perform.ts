@@ -1,6 +1,5 @@
 // Carries out a volume's actions: one driver call each, or the start of a transfer that goes on beside the workers.
 
-import type { Dispatcher } from 'undici'
 import { parseQuantity } from '../../crds/quantity.ts'
 import { BlockResizeFlags, DeleteFlags, type StorageVolRef } from '../../drivers/driver.ts'
 import { isAbsent } from '../../drivers/errors.ts'
@@ -13,12 +12,13 @@ import { createFlags, renderVolume } from './render.ts'
 import { SourceError } from './source/error.ts'
 import type { Image } from './source/header.ts'
 import type { Jobs } from './source/jobs.ts'
+import type { SourceReach } from './source/reach.ts'
 import { type Destination, isTaken, takenMessage, transferBlank, transferClone, transferUrl } from './source/transfer.ts'
 
 export interface VolumeTools {
   jobs: Jobs
-  /** How images are fetched; undici's own where absent. */
-  dispatcher?: Dispatcher
+  /** Where images are fetched from. */
+  reach: SourceReach
   /** The volume is the object's from now on, though no status says so yet. */
   made(origin: 'Created' | 'Adopted'): void
 }
@@ -73,7 +73,7 @@ async function create(action: Extract<VolumeAction, { type: 'Created' }>, { boun
   }
 }
 
-function start({ object, bound, attempt, origin, binding, pool }: VolumeInputs, world: World, { jobs, dispatcher }: VolumeTools): void {
+function start({ object, bound, attempt, origin, binding, pool }: VolumeInputs, world: World, { jobs, reach }: VolumeTools): void {
   if (origin === undefined || pool === undefined) return
   const { preallocation } = object.spec
   const destination: Destination = {
@@ -89,7 +89,7 @@ function start({ object, bound, attempt, origin, binding, pool }: VolumeInputs, 
     jobs.start(keyOf(object), options, control => transferBlank(control, { destination, format, capacity: origin.capacity, flags: createFlags({ format, preallocation }) }))
   } else {
     jobs.start(keyOf(object), options, control => transferUrl(control, {
-      url: origin.url.url, checksum: origin.url.checksum, destination, dispatcher, asRaw: object.spec.format === 'raw',
+      url: origin.url.url, checksum: origin.url.checksum, destination, reach, asRaw: object.spec.format === 'raw',
       check: image => { checkImage(image, object.spec, pool.type, origin) },
     }))
   }

@@ -7,6 +7,7 @@ import type { ObservedVolume } from '../../observed/objects.ts'
 import { serializeXml } from '../../xml/tree.ts'
 import { type Plan, type Standing, planOf } from '../plan.ts'
 import { holdsFiles } from '../pool/render.ts'
+import { notForeign } from '../references.ts'
 import { planContent } from './content.ts'
 import type { VolumeAction, VolumeInputs } from './inputs.ts'
 import { capacityOf, createFlags, looksFresh, renderVolume } from './render.ts'
@@ -58,9 +59,10 @@ export function planVolume(inputs: VolumeInputs): VolumePlan {
 const lost = ({ binding, bound, object }: VolumeInputs): Standing =>
   ({ reason: 'Lost', message: `The volume ${binding.name} was in pool ${binding.pool} on Hypervisor ${bound.name} and is not any more${object.status?.path === undefined ? '' : ` (${object.status.path})`}: its file may have been removed, or the pool's file system is not mounted. vireo does not make it anew. Restore it on the host, or delete this object and create it again to begin with fresh content.` })
 
-function planObserved({ observed, binding, bound, record, object }: VolumeInputs): VolumePlan {
+function planObserved({ observed, binding, bound, record, object, claimed }: VolumeInputs): VolumePlan {
   if (observed === undefined) return planOf({ reason: 'NotFound', message: `Pool ${binding.pool} on Hypervisor ${bound.name} has no volume ${binding.name}, which managementPolicy: ObserveOnly says to look at. Name an existing one in spec.name, or create it on the host.` })
   const ours = record !== 'None' && object.status?.binding?.origin !== 'Observed'
+  if (!ours && claimed?.stranger) return planOf(notForeign(`The volume ${binding.name} in pool ${binding.pool}`, bound.name).standing)
   if (!ours && bound.grant.foreignObjects === 'Forbidden') {
     return planOf({ reason: 'Forbidden', message: `vireo did not create the volume ${binding.name}, and Hypervisor ${bound.name} does not let namespace ${bound.grant.namespace} look at such objects: its policy.foreignObjects has to be Observe or Adopt.` })
   }
@@ -71,7 +73,7 @@ function planForeign(inputs: VolumeInputs, observed: ObservedVolume): VolumePlan
   const { object, bound, binding, claimed, job } = inputs
   if (isRunning(job)) return planOf({ reason: 'Updating', message: 'Stopping the transfer.' }, { actions: [stop('a volume of that name turned up on the host')] })
   const conflict = (message: string): VolumePlan => planOf({ reason: 'Conflict', message })
-  if (claimed !== undefined) return conflict(`The volume ${binding.name} in pool ${binding.pool} belongs to ${claimed}. Choose another spec.name.`)
+  if (claimed !== undefined) return conflict(`The volume ${binding.name} in pool ${binding.pool} belongs to ${claimed.called}. Choose another spec.name.`)
   const policy = object.spec.adoptionPolicy ?? 'Never'
   const what = `The volume ${binding.name} is in pool ${binding.pool} on Hypervisor ${bound.name} already, and vireo did not create it for this object`
   if (policy === 'Never') return conflict(`${what}. Choose another spec.name, or take it over with adoptionPolicy: IfUnchanged or Always.`)

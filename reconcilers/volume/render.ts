@@ -35,12 +35,17 @@ export function renderVolume({ name, poolType, capacity, format, preallocation, 
 export const createFlags = ({ format, preallocation = 'None' }: Pick<VolumeFacts, 'format' | 'preallocation'>): number =>
   format === 'qcow2' && preallocation !== 'None' ? VolCreateFlags.PREALLOC_METADATA : 0
 
-/** Names that stay one entry of the pool. */
+/** What vireo names a cloud-init seed. */
+const SEED = /^vireo-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}-/i
+
+/** Names that stay one entry of the pool, and are no seed's. */
 export const nameProblem = (name: string): string | undefined => {
   if (name === '.' || name === '..') return 'is not a name'
   if (name.includes('/')) return 'must not hold a slash'
   // oxlint-disable-next-line no-control-regex -- control characters are what is refused
   if (/[\u0000-\u001f\u007f]/.test(name)) return 'must not hold control characters'
+  // They hold what users write into cloudInit, passwords too.
+  if (SEED.test(name)) return 'is kept for the seeds that vireo makes for domains'
   return Buffer.byteLength(name) > 255 ? 'must have at most 255 bytes' : undefined
 }
 

@@ -16,7 +16,7 @@ describe('the power of a domain', () => {
     stage = await Stage.start()
     await provideKernel(stage)
     await stage.startController()
-    await stage.apply(hypervisor({ rawXML: 'Allowed' }))
+    await stage.apply(hypervisor({ rawXML: 'Allowed', foreignObjects: 'Adopt' }))
   })
   afterAll(async () => { await stage?.stop() })
 

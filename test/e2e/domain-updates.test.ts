@@ -23,7 +23,7 @@ describe('updates of a domain', () => {
     await stage.host.execOk(['ip', 'link', 'add', 'br0', 'type', 'bridge'])
     await stage.startController()
     await stage.apply([
-      hypervisor({ rawXML: 'Allowed', hostInterfaces: ['br0'] }),
+      hypervisor({ rawXML: 'Allowed', hostInterfaces: ['br0'], networkHosts: ['127.0.0.1:4555'] }),
       object('StoragePool', { name: 'images' }, { dir: { path: '/var/lib/vireo/images' } }),
       object('StorageVolume', { name: 'data' }, { poolRef: { name: 'images' }, capacity: '4Mi', format: 'raw' }),
       ...['one', 'two'].map(name => object('StorageVolume', { name }, { poolRef: { name: 'images' }, capacity: '2Mi', format: 'raw' })),

@@ -275,34 +275,38 @@ describe('another host behind the URI', () => {
 describe('storage', () => {
   test('whose file system is not mounted: the volumes are Lost, nothing is made in their place, and all is well once it is mounted', async () => {
     const { host } = stage
-    await host.execOk(['sh', '-c', 'mkdir -p /srv/disk /var/lib/vireo/mounted && mount --bind /srv/disk /var/lib/vireo/mounted'])
+    // One pool is where a file system is mounted, the other in a folder of one.
+    const mount = (): Promise<string> => host.execOk(['sh', '-c', 'mount --bind /srv/disk /var/lib/vireo/mounted && mount --bind /srv/other /var/lib/vireo/around'])
+    const unmount = (): Promise<string> => host.execOk(['umount', '-l', '/var/lib/vireo/mounted', '/var/lib/vireo/around'])
+    await host.execOk(['mkdir', '-p', '/srv/disk', '/srv/other', '/var/lib/vireo/mounted', '/var/lib/vireo/around'])
+    await mount()
     const objects = [
       manifest('StoragePool', 'mounted', { dir: { path: '/var/lib/vireo/mounted' } }), manifest('StorageVolume', 'precious', { poolRef: { name: 'mounted' }, capacity: '8Mi' }),
-      manifest('StoragePool', 'within', { dir: { path: '/var/lib/vireo/mounted/within' } }), manifest('StorageVolume', 'inner', { poolRef: { name: 'within' }, capacity: '8Mi' }),
+      manifest('StoragePool', 'within', { dir: { path: '/var/lib/vireo/around/within' } }), manifest('StorageVolume', 'inner', { poolRef: { name: 'within' }, capacity: '8Mi' }),
     ]
     await apply(...objects)
     for (const { kind, metadata } of objects) await stage.untilReady(kind, metadata.name)
     const sum = await host.execOk(['sha256sum', '/srv/disk/precious'])
 
-    await host.execOk(['umount', '-l', '/var/lib/vireo/mounted'])
+    await unmount()
     await stage.virsh('pool-refresh', 'mounted')
     await stage.virsh('pool-destroy', 'within')
     expect((await stage.untilReason('StorageVolume', 'precious', 'Lost')).message).toMatch(/its file may have been removed, or the pool's file system is not mounted\. vireo does not make it anew\..*\.$/)
-    expect((await stage.untilReason('StoragePool', 'within', 'Lost')).message).toMatch(/its folder \/var\/lib\/vireo\/mounted\/within was there and is not .*vireo does not make it anew/)
+    expect((await stage.untilReason('StoragePool', 'within', 'Lost')).message).toMatch(/its folder \/var\/lib\/vireo\/around\/within was there and is not .*vireo does not make it anew/)
     expect((await stage.untilReason('StorageVolume', 'inner', 'WaitingForReference')).message).toContain('StoragePool within')
     await annotate('StorageVolume', 'precious', 'vireo.dev/reconcile=1')
     await annotate('StoragePool', 'within', 'vireo.dev/reconcile=1')
     await stage.untilReason('StorageVolume', 'precious', 'Lost')
-    expect(await host.execOk(['ls', '-A', '/var/lib/vireo/mounted'])).toBe('')
+    expect(await host.execOk(['sh', '-c', 'ls -A /var/lib/vireo/mounted; ls -A /var/lib/vireo/around'])).toBe('')
 
-    await host.execOk(['mount', '--bind', '/srv/disk', '/var/lib/vireo/mounted'])
+    await mount()
     await stage.virsh('pool-refresh', 'mounted')
     await annotate('StoragePool', 'within', 'vireo.dev/reconcile=2')
     for (const { kind, metadata } of objects) await stage.untilReady(kind, metadata.name, { timeoutMs: 90_000 })
     expect(await host.execOk(['sha256sum', '/srv/disk/precious'])).toBe(sum)
     await remove(...objects)
-    expect(await host.execOk(['ls', '-A', '/srv/disk'])).toBe('')
-    await host.execOk(['umount', '-l', '/var/lib/vireo/mounted'])
+    expect(await host.execOk(['sh', '-c', 'ls -A /srv/disk; ls -A /srv/other'])).toBe('')
+    await unmount()
   })
 
   test('a file removed by hand is Lost and stays away; a look asked for by annotation finds it', async () => {

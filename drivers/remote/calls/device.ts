@@ -20,6 +20,7 @@ export const nodeDeviceCalls = (rpc: Rpc): NodeDeviceCalls => ({
   nodeDeviceCreateXML: (xml, flags) => rpc.call(p.nodeDeviceCreateXML, { xml_desc: xml, flags }),
   nodeDeviceDestroy: ({ name }) => rpc.call(p.nodeDeviceDestroy, { name }),
   nodeDeviceDefineXML: (xml, flags) => rpc.call(p.nodeDeviceDefineXML, { xml_desc: xml, flags }),
+  nodeDeviceUpdate: ({ name }, xml, flags) => rpc.call(p.nodeDeviceUpdate, { name, xml_desc: xml, flags }),
   nodeDeviceCreate: ({ name }) => rpc.call(p.nodeDeviceCreate, { name, flags: 0 }),
   nodeDeviceUndefine: ({ name }) => rpc.call(p.nodeDeviceUndefine, { name, flags: 0 }),
   nodeDeviceGetAutostart: ({ name }) => rpc.call(p.nodeDeviceGetAutostart, { name }),

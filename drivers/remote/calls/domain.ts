@@ -66,6 +66,8 @@ export const domainCalls = (rpc: Rpc): DomainCalls => ({
 
   domainGetAutostart: (dom) => rpc.call(p.domainGetAutostart, { dom }),
   domainSetAutostart: (dom, autostart) => rpc.call(p.domainSetAutostart, { dom, autostart }),
+  domainGetAutostartOnce: (dom) => rpc.call(p.domainGetAutostartOnce, { dom }),
+  domainSetAutostartOnce: (dom, autostart) => rpc.call(p.domainSetAutostartOnce, { dom, autostart }),
   domainSetMemoryFlags: (dom, memory, flags) => (flags === Affect.LIVE
     ? rpc.either(p.domainSetMemoryFlags, { dom, memory, flags }, p.domainSetMemory, { dom, memory })
     : rpc.call(p.domainSetMemoryFlags, { dom, memory, flags })),
@@ -127,6 +129,7 @@ export const domainCalls = (rpc: Rpc): DomainCalls => ({
   domainDetachDeviceFlags: (dom, xml, flags) => rpc.call(p.domainDetachDeviceFlags, { dom, xml, flags }),
   domainDetachDeviceAlias: (dom, alias, flags) => rpc.call(p.domainDetachDeviceAlias, { dom, alias, flags }),
   domainUpdateDeviceFlags: (dom, xml, flags) => rpc.call(p.domainUpdateDeviceFlags, { dom, xml, flags }),
+  domainGraphicsReload: (dom, type) => rpc.call(p.domainGraphicsReload, { dom, type, flags: 0 }),
 
   domainOpenConsole: async (dom, device, flags) => (await rpc.duplex(p.domainOpenConsole, { dom, name: device, flags })).stream,
   domainOpenChannel: async (dom, name, flags) => (await rpc.duplex(p.domainOpenChannel, { dom, name, flags })).stream,

@@ -2,7 +2,7 @@
 
 import type { NWFilterCalls, NetworkCalls } from '../../driver.ts'
 import { procedures as p } from '../protocol.ts'
-import { STRING_OKAY, listAll, type Rpc } from './rpc.ts'
+import { listAll, type Rpc } from './rpc.ts'
 
 export const networkCalls = (rpc: Rpc): NetworkCalls => ({
   connectListAllNetworks: (flags = 0) => rpc.call(p.connectListAllNetworks, { need_results: true, flags }),
@@ -15,6 +15,8 @@ export const networkCalls = (rpc: Rpc): NetworkCalls => ({
   networkGetDHCPLeases: (net) => rpc.call(p.networkGetDHCPLeases, { net, mac: null, ...listAll }),
   networkGetAutostart: (net) => rpc.call(p.networkGetAutostart, { net }),
   networkSetAutostart: (net, autostart) => rpc.call(p.networkSetAutostart, { net, autostart }),
+  networkGetMetadata: (net, type, uri, flags) => rpc.call(p.networkGetMetadata, { net, type, uri, flags }),
+  networkSetMetadata: (net, type, metadata, key, uri, flags) => rpc.call(p.networkSetMetadata, { net, type, metadata, key, uri, flags }),
   networkDefineXML: (xml) => rpc.call(p.networkDefineXML, { xml }),
   networkDefineXMLFlags: (xml, flags) => rpc.call(p.networkDefineXMLFlags, { xml, flags }),
   networkCreateXML: (xml) => rpc.call(p.networkCreateXML, { xml }),
@@ -31,7 +33,7 @@ export const networkCalls = (rpc: Rpc): NetworkCalls => ({
   networkListAllPorts: (net) => rpc.call(p.networkListAllPorts, { network: net, ...listAll }),
   networkPortLookupByUUID: (net, uuid) => rpc.call(p.networkPortLookupByUUID, { network: net, uuid }),
   networkPortGetXMLDesc: (port) => rpc.call(p.networkPortGetXMLDesc, { port, flags: 0 }),
-  networkPortGetParameters: (port) => rpc.call(p.networkPortGetParameters, { port, nparams: 16, flags: STRING_OKAY }),
+  networkPortGetParameters: (port) => rpc.call(p.networkPortGetParameters, { port, nparams: 16, flags: 0 }),
   networkPortSetParameters: (port, params) => rpc.call(p.networkPortSetParameters, { port, params, flags: 0 }),
   networkPortCreateXML: (net, xml, flags) => rpc.call(p.networkPortCreateXML, { network: net, xml, flags }),
   networkPortDelete: (port) => rpc.call(p.networkPortDelete, { port, flags: 0 }),

@@ -1,7 +1,7 @@
 // What every group of calls goes through: one client for the calls, further ones for what takes long.
 
 import type { DownloadStream, DuplexStream, UploadStream } from '../../driver.ts'
-import { LibvirtError, Unsupported } from '../../errors.ts'
+import { ErrorNumber, LibvirtError, Unsupported } from '../../errors.ts'
 import type { Client, ClientOptions } from '../client.ts'
 import type { Features } from '../handshake.ts'
 import { procedures, type Procedure } from '../protocol.ts'
@@ -48,7 +48,16 @@ export class Rpc {
   call<A, R>(procedure: Procedure<A, R>, args: A): Promise<R> {
     const lacking = this.#lacking.get(procedure.name)
     if (lacking) return Promise.reject(lacking)
+    if (procedure.since !== undefined) return this.#ofLater(procedure, procedure.since, args)
     return this.client.call(procedure, args).catch((error: unknown) => this.#refused(procedure, error))
+  }
+
+  async #ofLater<A, R>(procedure: Procedure<A, R>, since: number, args: A): Promise<R> {
+    const version = await this.once(procedures.connectGetLibVersion, undefined)
+    if (version >= since) return this.client.call(procedure, args).catch((error: unknown) => this.#refused(procedure, error))
+    const text = (number: number): string => `${Math.floor(number / 1_000_000)}.${Math.floor(number / 1000) % 1000}`
+    const message = `the host has libvirt ${text(version)}, and ${procedure.name} came with ${text(since)}`
+    throw this.#learn(procedure, new LibvirtError({ code: ErrorNumber.NO_SUPPORT, domain: 0, level: 2, procedure: procedure.name, message }), await this.#driver(), message)
   }
 
   /** The older form of a call takes its place where the driver has only that one. */
@@ -144,9 +153,16 @@ export class Rpc {
 
   async #refused(procedure: Procedure<any, any>, error: unknown): Promise<never> {
     if (!(error instanceof LibvirtError) || !error.lacksFunction) throw error
-    const driver = await this.once(procedures.connectGetType, undefined).catch(() => 'own')
-    const unsupported = new Unsupported(error, driver)
+    throw this.#learn(procedure, error, await this.#driver())
+  }
+
+  #driver(): Promise<string> {
+    return this.once(procedures.connectGetType, undefined).catch(() => 'own')
+  }
+
+  #learn(procedure: Procedure<any, any>, refusal: LibvirtError, driver: string, message?: string): Unsupported {
+    const unsupported = new Unsupported(refusal, driver, message)
     this.#lacking.set(procedure.name, unsupported)
-    throw unsupported
+    return unsupported
   }
 }

@@ -23,6 +23,8 @@ export const tuningCalls = (rpc: Rpc): DomainTuningCalls => ({
   domainSetInterfaceParameters: (dom, device, params, flags) => rpc.call(p.domainSetInterfaceParameters, { dom, device, params, flags }),
   domainGetBlockIoTune: (dom, disk, flags) => rpc.call(p.domainGetBlockIoTune, { dom, disk, nparams: DISK_FIELDS, flags: flags | STRING_OKAY }),
   domainSetBlockIoTune: (dom, disk, params, flags) => rpc.call(p.domainSetBlockIoTune, { dom, disk, params, flags }),
+  domainSetThrottleGroup: (dom, group, params, flags) => rpc.call(p.domainSetThrottleGroup, { dom, group, params, flags }),
+  domainDelThrottleGroup: (dom, group, flags) => rpc.call(p.domainDelThrottleGroup, { dom, group, flags }),
   domainGetPerfEvents: (dom, flags) => rpc.call(p.domainGetPerfEvents, { dom, flags }),
   domainSetPerfEvents: (dom, params, flags) => rpc.call(p.domainSetPerfEvents, { dom, params, flags }),
 

@@ -2,11 +2,12 @@
 
 import { Interface, NodeDevice, listed } from '../types.ts'
 import { array, flag, int, nothing, optional, string, struct } from '../xdr.ts'
-import { byName, changing, document, flags, listArgs, reading } from './procedure.ts'
+import { byName, changing, document, flags, listArgs, reading, since } from './procedure.ts'
 
 const DEVICES_MAX = 65_536
 const nameFlags = struct({ name: string, flags })
 const created = struct({ xml_desc: string, flags })
+const updated = struct({ name: string, xml_desc: string, flags })
 const iface = struct({ iface: Interface })
 const ifaceFlags = struct({ iface: Interface, flags })
 const onlyFlags = struct({ flags })
@@ -26,6 +27,7 @@ export const devices = {
   nodeDeviceDefineXML: changing(428, created, NodeDevice),
   nodeDeviceUndefine: changing(429, nameFlags, nothing),
   nodeDeviceCreate: changing(430, nameFlags, nothing),
+  nodeDeviceUpdate: since(10, 1, changing(447, updated, nothing)),
   nodeDeviceGetAutostart: reading(433, byName, flag),
   nodeDeviceSetAutostart: changing(434, struct({ name: string, autostart: flag }), nothing),
   nodeDeviceIsPersistent: reading(435, byName, flag),

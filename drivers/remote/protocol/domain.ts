@@ -3,7 +3,7 @@
 import type { DomainState } from '../../driver.ts'
 import { Domain, Interfaces, LIST_MAX, SecurityLabel, StatsRecords, counted, givenParams, listed, typedParams } from '../types.ts'
 import { array, flag, hyper, int, nothing, opaque, optional, size, string, struct, text, uhyper, uint, type Codec } from '../xdr.ts'
-import { byName, byUUID, changing, document, domain, domainFlags, flags, listArgs, ofQemu, reading, unhurried } from './procedure.ts'
+import { byName, byUUID, changing, document, domain, domainFlags, flags, listArgs, ofQemu, reading, since, unhurried } from './procedure.ts'
 
 const dom = Domain
 const deviceFlags = struct({ dom, xml: string, flags })
@@ -114,6 +114,9 @@ export const domains = {
   domainSaveParams: unhurried(changing(440, struct({ dom, params: givenParams(64), flags }), nothing)),
   domainRestoreParams: unhurried(changing(441, struct({ params: givenParams(64), flags }), nothing)),
   domainAbortJobFlags: changing(442, domainFlags, nothing),
+  domainGraphicsReload: since(10, 2, changing(448, struct({ dom, type: uint, flags }), nothing)),
+  domainGetAutostartOnce: since(11, 2, reading(449, domain, flag)),
+  domainSetAutostartOnce: since(11, 2, changing(450, struct({ dom, autostart: flag }), nothing)),
 
   qemuDomainMonitorCommand: ofQemu(changing(1, struct({ dom, cmd: string, flags }), string)),
   qemuDomainAgentCommand: ofQemu(changing(3, struct({ dom, cmd: string, timeout: int, flags }), optional(string))),

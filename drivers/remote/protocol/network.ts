@@ -2,7 +2,7 @@
 
 import { Leases, NWFilter, NWFilterBinding, Network, NetworkPort, counted, givenParams, listed, typedParams } from '../types.ts'
 import { flag, int, nothing, optional, string, struct, uint, uuid } from '../xdr.ts'
-import { byName, byUUID, changing, document, flags, listArgs, reading } from './procedure.ts'
+import { byName, byUUID, changing, document, flags, listArgs, reading, since } from './procedure.ts'
 
 const net = Network
 const network = struct({ net })
@@ -28,6 +28,8 @@ export const networks = {
   networkGetDHCPLeases: reading(341, struct({ net, mac: optional(string), need_results: flag, flags }), Leases),
   networkDefineXMLFlags: changing(432, document, net),
   networkCreateXMLFlags: changing(437, document, net),
+  networkSetMetadata: since(9, 7, changing(444, struct({ net, type: int, metadata: optional(string), key: optional(string), uri: optional(string), flags }), nothing)),
+  networkGetMetadata: since(9, 7, reading(445, struct({ net, type: int, uri: optional(string), flags }), string)),
 
   networkListAllPorts: reading(404, struct({ network: net, need_results: flag, flags }), listed(NetworkPort)),
   networkPortLookupByUUID: reading(405, struct({ network: net, uuid }), NetworkPort),

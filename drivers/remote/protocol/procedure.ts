@@ -14,6 +14,8 @@ export interface Procedure<A, R> {
   changing: boolean
   /** `default`: the connection's call timeout; `none`: takes as long as the bytes take, only the connection's end ends it. */
   deadline: 'default' | 'none'
+  /** libvirt's release that brought it, as `connectGetLibVersion` counts, where that is later than 9.0: an older daemon takes the number for a broken message. */
+  since?: number
 }
 export type Entry<A, R> = Omit<Procedure<A, R>, 'name'>
 
@@ -21,6 +23,8 @@ export const reading = <A, R>(number: number, args: Codec<A>, ret: Codec<R>): En
 export const changing = <A, R>(number: number, args: Codec<A>, ret: Codec<R>): Entry<A, R> => ({ program: Program.REMOTE, number, args, ret, changing: true, deadline: 'default' })
 /** Copies, formats or allocates data before it answers. */
 export const unhurried = <A, R>(entry: Entry<A, R>): Entry<A, R> => ({ ...entry, deadline: 'none' })
+/** Of a libvirt later than 9.0. */
+export const since = <A, R>(major: number, minor: number, entry: Entry<A, R>): Entry<A, R> => ({ ...entry, since: major * 1_000_000 + minor * 1000 })
 /** Of the program that only QEMU's driver serves. */
 export const ofQemu = <A, R>(entry: Entry<A, R>): Entry<A, R> => ({ ...entry, program: Program.QEMU })
 

@@ -2,7 +2,7 @@
 
 import { Domain, counted, givenParams, listed, typedParams } from '../types.ts'
 import { cpuset, int, nothing, opaque, optional, size, string, struct, uint } from '../xdr.ts'
-import { changing, domain, domainFlags, flags, reading } from './procedure.ts'
+import { changing, domain, domainFlags, flags, reading, since } from './procedure.ts'
 
 const dom = Domain
 const CPUMAP_MAX = 2048
@@ -39,5 +39,7 @@ export const tuning = {
   domainGetPerfEvents: reading(365, domainFlags, typedParams(64)),
   domainSetPerfEvents: changing(366, struct({ dom, params: givenParams(64), flags }), nothing),
   domainSetBlockThreshold: changing(386, struct({ dom, dev: string, threshold: size, flags }), nothing),
+  domainSetThrottleGroup: since(11, 2, changing(451, struct({ dom, group: string, params: givenParams(32), flags }), nothing)),
+  domainDelThrottleGroup: since(11, 2, changing(452, struct({ dom, group: optional(string), flags }), nothing)),
   domainSetIOThreadParams: changing(402, struct({ dom, iothread_id: uint, params: givenParams(64), flags }), nothing),
 }

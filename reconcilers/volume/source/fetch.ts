@@ -2,6 +2,7 @@
 
 import { type Dispatcher, request } from 'undici'
 import { SourceError } from './error.ts'
+import { ClosedAddress, type SourceReach } from './reach.ts'
 
 /** Redirects that are followed. */
 const REDIRECTS = 5
@@ -47,12 +48,12 @@ const headerOf = (headers: Record<string, string | string[] | undefined>, name: 
 }
 
 /** Rejects with SourceError, or with the signal's reason when it aborts. */
-export async function openSource(url: string, { signal, dispatcher }: { signal: AbortSignal; dispatcher?: Dispatcher }): Promise<OpenedSource> {
+export async function openSource(url: string, { signal, reach }: { signal: AbortSignal; reach: SourceReach }): Promise<OpenedSource> {
   let at = url
   for (let hops = 0; hops <= REDIRECTS; hops++) {
-    const protocol = URL.parse(at)?.protocol
-    if (protocol !== 'http:' && protocol !== 'https:') throw new SourceError('Permanent', `${shownUrl(at)} is not an http or https URL.`)
-    const response = await ask(at, signal, dispatcher)
+    const { protocol, hostname } = URL.parse(at) ?? {}
+    if (hostname === undefined || (protocol !== 'http:' && protocol !== 'https:')) throw new SourceError('Permanent', `${shownUrl(at)} is not an http or https URL.`)
+    const response = await ask(at, hostname, signal, reach)
     if (response.statusCode >= 300 && response.statusCode < 400 && response.statusCode !== 304) {
       const next = headerOf(response.headers, 'location')
       discard(response)
@@ -64,11 +65,13 @@ export async function openSource(url: string, { signal, dispatcher }: { signal: 
   throw new SourceError('Permanent', `${shownUrl(url)} redirects more than ${REDIRECTS} times.`)
 }
 
-async function ask(url: string, signal: AbortSignal, dispatcher: Dispatcher | undefined): Promise<Dispatcher.ResponseData> {
+async function ask(url: string, hostname: string, signal: AbortSignal, reach: SourceReach): Promise<Dispatcher.ResponseData> {
   try {
-    return await request(url, { signal, dispatcher, headersTimeout: HEADERS_TIMEOUT, bodyTimeout: BODY_TIMEOUT, headers: { 'accept-encoding': 'identity', 'user-agent': 'vireo' } })
+    reach.checkHost(hostname)
+    return await request(url, { signal, dispatcher: reach.dispatcher, headersTimeout: HEADERS_TIMEOUT, bodyTimeout: BODY_TIMEOUT, headers: { 'accept-encoding': 'identity', 'user-agent': 'vireo' } })
   } catch (error) {
     signal.throwIfAborted()
+    if (error instanceof ClosedAddress) throw new SourceError('Permanent', `${shownUrl(url)} leads to ${error.address}, and vireo fetches nothing from its own machine, its link, or where clouds keep what a machine may know. Serve the image from another address; who runs the controller can open this one with --source-addresses.`, { cause: error })
     throw network(url, error)
   }
 }

@@ -4,7 +4,6 @@
 // what is found half made later is therefore ours to remove.
 
 import { createHash } from 'node:crypto'
-import type { Dispatcher } from 'undici'
 import { type Clock, sleep } from '../../../clock/clock.ts'
 import type { Connection, StoragePoolRef, StorageVolRef } from '../../../drivers/driver.ts'
 import { ErrorNumber, LibvirtError, isAbsent } from '../../../drivers/errors.ts'
@@ -13,6 +12,7 @@ import { idOf } from '../../../observed/mirror.ts'
 import { volumeFrom } from '../../../observed/objects.ts'
 import { SourceError } from './error.ts'
 import { type OpenedSource, openSource, shownUrl } from './fetch.ts'
+import type { SourceReach } from './reach.ts'
 import { HEADER_LENGTH, type Image, inspectImage } from './header.ts'
 import type { JobControl } from './jobs.ts'
 
@@ -114,7 +114,7 @@ export interface UrlTransfer {
   url: string
   checksum?: string
   destination: Destination
-  dispatcher?: Dispatcher
+  reach: SourceReach
   /** The spec says that the bytes are the disk, whatever they look like. */
   asRaw: boolean
   /** Throws SourceError where the image does not suit the spec or the pool. */
@@ -123,7 +123,7 @@ export interface UrlTransfer {
 
 export async function transferUrl(control: JobControl, transfer: UrlTransfer): Promise<{ format: string }> {
   const { url, destination } = transfer
-  const source = await openSource(url, { signal: control.signal, dispatcher: transfer.dispatcher })
+  const source = await openSource(url, { signal: control.signal, reach: transfer.reach })
   try {
     const body = source.body[Symbol.asyncIterator]()
     const head = await readHead(body)

@@ -90,6 +90,7 @@ export const refused: Row[] = [
   ['a password in a URI, which is not printed', 'Hypervisor', '{uri: "qemu+tls://me:secret@h/system"}', 'spec.uri: Forbidden: must not hold a password: anybody who may read the object would read it'],
   ['a pinned host by no UUID', 'Hypervisor', '{uri: "test:///default", hostUUID: "1"}', 'spec.hostUUID: Invalid value: "1": is not a UUID: write 32 hexadecimal digits with dashes, such as 6f1c2d3e-0000-5000-8000-000000000001'],
   ['a relative host path', 'Hypervisor', '{uri: "test:///default", policy: {hostPaths: [x]}}', 'spec.policy.hostPaths[0]: Invalid value: "x": x must be an absolute path on the host: it has to begin with /'],
+  ['a URL where a host is meant', 'Hypervisor', '{uri: "test:///default", policy: {networkHosts: ["nfs://nas/x"]}}', 'spec.policy.networkHosts[0]: Invalid value: "nfs://nas/x": nfs://nas/x is not a host: write a name or an address, and :PORT behind it for one port only'],
 ]
 
 /** Client-side apply with --validate=strict, where it says something else. */

@@ -271,7 +271,7 @@ describe('qemu:///system in place', () => {
     const status = `[{"ip-address":"10.101.1.77","mac-address":"52:54:00:aa:bb:cc","expiry-time":${Math.floor(Date.now() / 1000) + 3600}}]`
     await libvirtd.execOk(['tee', `/var/lib/libvirt/dnsmasq/${object.status!.bridge!}.status`], { input: status })
     expect([...await told]).toEqual(['52:54:00:aa:bb:cc'])
-    expect(watch.leasesFor('52:54:00:AA:BB:CC')).toMatchObject([{ ipaddr: '10.101.1.77', prefix: 24 }])
+    expect(watch.leasesFor('52:54:00:AA:BB:CC', 'leased')).toMatchObject([{ ipaddr: '10.101.1.77', prefix: 24 }])
     watch.close()
     await stage.host.use().domainDestroyFlags(guest, 0)
     await until('the guest is gone', () => stage.host.mirror.domain(guest.uuid) === undefined)

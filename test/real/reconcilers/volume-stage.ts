@@ -10,6 +10,7 @@ import type { StorageVolume, StorageVolumeSpec } from '../../../crds/storagevolu
 import { LibvirtError } from '../../../drivers/errors.ts'
 import { createRegistry } from '../../../drivers/registry.ts'
 import { Host } from '../../../observed/host.ts'
+import { addIndexes } from '../../../operator/wake.ts'
 import type { AnyKind, Inputs } from '../../../reconcilers/kind.ts'
 import { commonStatus } from '../../../reconcilers/outcome.ts'
 import { type Plan, Refusal, type Standing } from '../../../reconcilers/plan.ts'
@@ -48,6 +49,7 @@ export class Stage {
       host: name => (name === 'local' ? host : undefined),
       hosts: () => new Map([['local', host]]),
     }
+    addIndexes(this.world)
     this.restart()
   }
 
@@ -66,7 +68,7 @@ export class Stage {
 
   /** A new process: everything that was only in memory is gone, and nothing tidies up. */
   restart(): void {
-    const volume = volumeKind({ clock: systemClock, wake: key => { this.#woken.add(key) } })
+    const volume = volumeKind({ clock: systemClock, sourceAddresses: ['127.0.0.0/8'], wake: key => { this.#woken.add(key) } })
     this.kinds = { StoragePool: poolKind(), StorageVolume: volume }
     this.#close = async () => { await volume.close() }
   }

@@ -17,6 +17,11 @@ export interface Capture { libvirt: string; conversation: Conversation; results:
 const name = 'test:///default'
 const document = `<domain type='test'><name>captured</name><uuid>11cb3135-9ff3-4719-87fe-434614bba6de</uuid><memory>65536</memory><os><type>hvm</type></os></domain>`
 
+const refusal = async (call: Promise<unknown>): Promise<object> => {
+  const { name, code, domain, level, message, procedure } = await call.then(() => { throw new Error('it succeeded') }, (error: unknown) => error as LibvirtError)
+  return { name, code, domain, level, message, procedure }
+}
+
 /** One call after the other, so that the wire is the same each time; answers all that was learnt. */
 const converse = async (c: Connection): Promise<unknown> => {
   const events: DriverEvent[] = []
@@ -31,10 +36,12 @@ const converse = async (c: Connection): Promise<unknown> => {
     state: await c.domainGetState(started), xml: await c.domainGetXMLDesc(started, 0),
     addresses: await c.domainInterfaceAddresses((await c.domainLookupByName('test')), 0),
     stats: (await c.connectGetAllDomainStats(0)).map(({ dom, params }) => ({ dom, params: { ...params } })),
-    absent: await c.domainLookupByName('nobody').catch((error: unknown) => {
-      const { code, domain, level, message, procedure } = error as LibvirtError
-      return { code, domain, level, message, procedure }
-    }),
+    cells: await c.nodeGetCellsFreeMemory(0, 2), cpus: await c.nodeGetCPUMap(), cpuStats: await c.nodeGetCPUStats(-1), security: await c.nodeGetSecurityModel(),
+    devices: await c.connectListAllNodeDevices(), interfaces: await c.connectListAllInterfaces(),
+    vcpus: await c.domainGetVcpus(started, 1, 16), pins: await c.domainGetVcpuPinInfo(started, 1, 16, 0), emulator: await c.domainGetEmulatorPinInfo(started, 16, 0),
+    filesystems: await c.domainGetFSInfo(started), label: await c.domainGetSecurityLabel(started), memory: await c.domainMemoryStats(await c.domainLookupByName('test')),
+    tunables: [await c.domainGetMemoryParameters(started, 0), await c.domainGetNumaParameters(started, 0), await c.domainGetBlkioParameters(started, 0)].map((params) => ({ ...params })),
+    absent: await refusal(c.domainLookupByName('nobody')), lacking: await refusal(c.domainGetJobInfo(started)),
   }
   await c.domainDestroyFlags(started, 0)
   await c.domainUndefineFlags(defined, 0)

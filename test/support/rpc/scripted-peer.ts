@@ -79,15 +79,15 @@ export class ScriptedPeer {
 
   /** The calls among the frames, without keepalive. */
   get calls(): Frame[] {
-    return this.frames.filter((frame) => frame.program === Program.REMOTE && frame.type === MessageType.CALL)
+    return this.frames.filter((frame) => frame.program !== Program.KEEPALIVE && frame.type === MessageType.CALL)
   }
 }
 
-export const replyTo = <R>({ procedure, serial }: Frame, { ret }: Procedure<any, R>, value: R): Buffer =>
-  frameOf({ procedure, serial }, (to) => ret.write(to, value))
+export const replyTo = <R>({ program, procedure, serial }: Frame, { ret }: Procedure<any, R>, value: R): Buffer =>
+  frameOf({ program, procedure, serial }, (to) => ret.write(to, value))
 
-export const refusalOf = ({ procedure, serial, type }: Frame, { code, message = 'no', str2 = null }: { code: number; message?: string | null; str2?: string | null }): Buffer =>
-  frameOf({ procedure, serial, status: MessageStatus.ERROR, type: type === MessageType.STREAM ? MessageType.STREAM : MessageType.REPLY }, (to) => RemoteError.write(to, {
+export const refusalOf = ({ program, procedure, serial, type }: Frame, { code, message = 'no', str2 = null }: { code: number; message?: string | null; str2?: string | null }): Buffer =>
+  frameOf({ program, procedure, serial, status: MessageStatus.ERROR, type: type === MessageType.STREAM ? MessageType.STREAM : MessageType.REPLY }, (to) => RemoteError.write(to, {
     code, domain: 10, message, level: 2, dom: null, str1: null, str2, str3: null, int1: 0, int2: 0, net: null,
   }))
 

@@ -10,7 +10,8 @@ test('a captured conversation with libvirtd is repeated byte for byte and read a
   expect(results).toEqual(capture.results)
   expect(results).toMatchObject({
     classes: ['connection', 'domain', 'network', 'nodedev', 'pool'], libVersion: 9_000_000,
-    absent: { code: 42, procedure: 'domainLookupByName' },
+    absent: { name: 'LibvirtError', code: 42, procedure: 'domainLookupByName' }, lacking: { name: 'Unsupported', code: 3, procedure: 'domainGetJobInfo' },
+    emulator: Array.from({ length: 16 }, (_, cpu) => cpu), security: { model: 'testSecurity', doi: '' },
     events: [{ name: 'lifecycle', event: 0 }, { name: 'lifecycle', event: 2 }, { name: 'lifecycle', event: 5 }, { name: 'lifecycle', event: 1 }],
   })
 })

@@ -250,7 +250,8 @@ describe('a host that breaks the protocol loses the connection', () => {
     ['an optional value that is neither there nor absent', ({ calls }) => [frameOf({ procedure: 3, serial: calls[0]!.serial, status: MessageStatus.ERROR }, (to) => { for (const value of [1, 1, 2]) int.write(to, value) })], 'an optional value is marked 2 instead of 0 or 1'],
     ['an error that is none', ({ calls }) => [frameOf({ procedure: 3, serial: calls[0]!.serial, status: MessageStatus.ERROR })], 'an int of 4 bytes reaches beyond'],
     ['a length of nothing', () => [Buffer.alloc(28)], 'a frame claims 0 bytes'],
-    ['a length of 4 GiB', () => [Buffer.alloc(28, 0xff)], 'a frame claims 4294967295 bytes'],
+    ...([3, 27, 32 * 1024 * 1024 + 1, 2 ** 31, 2 ** 32 - 1].map((length) => [`a length of ${length}`, () => { const head = Buffer.alloc(28); head.writeUInt32BE(length); return [head] }, `a frame claims ${length} bytes`] as (typeof cases)[number])),
+    ['a string over its limit within a list', ({ calls }) => [frameOf({ procedure: 273, serial: calls[2]!.serial }, (to) => { int.write(to, 1); int.write(to, 4_194_305) })], 'a string of 4194305 is over the limit of 4194304'],
   ]
   test.each(cases)('%s', async (_, bytes, sentence) => {
     const { client, peer } = await connected()

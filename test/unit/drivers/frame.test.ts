@@ -2,7 +2,7 @@
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { FRAME_MAX, FrameParser, HEADER_SIZE, MessageType, Program, writeFrame, type Frame } from '../../../drivers/remote/frame.ts'
+import { FRAME_MAX, FrameParser, HEADER_SIZE, MessageStatus, MessageType, Program, writeFrame, type Frame } from '../../../drivers/remote/frame.ts'
 import { ProtocolError, Writer } from '../../../drivers/remote/xdr.ts'
 import { frameOf, raw } from '../../support/rpc/scripted-peer.ts'
 
@@ -44,6 +44,23 @@ describe('frames', () => {
     }))
   })
 
+  test('data of a stream is handed on as it comes, never put together, and no byte is lost in any cutting', () => {
+    const data = Buffer.from(Array.from({ length: 200 }, (_, i) => i))
+    const packet = (serial: number, payload: Buffer): Buffer => frameOf({ type: MessageType.STREAM, status: MessageStatus.CONTINUE, serial }, raw(payload))
+    const bytes = Buffer.concat([frameOf({ serial: 1 }), packet(2, data), packet(2, Buffer.alloc(0)), packet(3, data.subarray(0, 1)), frameOf({ serial: 4, type: MessageType.STREAM, status: MessageStatus.OK })])
+    const dataOf = (frames: Frame[], of: number): number[] => frames.filter(({ serial }) => serial === of).flatMap(({ payload }) => [...payload])
+    for (let at = 0; at <= bytes.length; at++) {
+      const frames = parse([bytes.subarray(0, at), bytes.subarray(at)])
+      expect([dataOf(frames, 2), dataOf(frames, 3)]).toEqual([[...data], [0]])
+      // An empty packet means something: it is handed on once, and no piece is empty.
+      expect(frames.filter(({ payload }) => payload.length === 0).map(({ serial }) => serial)).toEqual([1, 2, 4])
+      expect(frames.every(({ serial, type }) => (type === MessageType.STREAM) === (serial > 1))).toBe(true)
+    }
+    const each = parse([...bytes].map((byte) => Uint8Array.of(byte)))
+    expect(dataOf(each, 2)).toEqual([...data])
+    expect(each.filter(({ payload }) => payload.length === 0).map(({ serial }) => serial)).toEqual([1, 2, 4])
+  })
+
   test('a frame that never gets complete is never handed on', () => {
     expect(parse([frameOf({}, raw(Buffer.alloc(50))).subarray(0, 77)])).toEqual([])
   })
@@ -61,6 +78,29 @@ describe('frames', () => {
     const head = withLength(FRAME_MAX)
     const frames = parse([head, Buffer.alloc(FRAME_MAX - HEADER_SIZE - 1), Buffer.alloc(1)])
     expect(frames.map(({ payload }) => payload.length)).toEqual([FRAME_MAX - HEADER_SIZE])
+  })
+
+  test('memory grows by what arrived, not by what a length claims nor by the number of its pieces', () => {
+    const parser = new FrameParser(() => { throw new Error('it is not complete') })
+    const used = (): number => { const { heapUsed, arrayBuffers } = process.memoryUsage(); return heapUsed + arrayBuffers }
+    const before = used()
+    parser.push(withLength(FRAME_MAX))
+    expect(used() - before).toBeLessThan(4 * 1024 * 1024)
+    const piece = Buffer.alloc(1)
+    for (let i = 0; i < 2_000_000; i++) parser.push(piece)
+    expect(used() - before).toBeLessThan(2 * FRAME_MAX)
+  })
+
+  test('what was handed on is never written again', () => {
+    const frames: Frame[] = []
+    const parser = new FrameParser((frame) => frames.push(frame))
+    const bytes = frameOf({ serial: 1 }, raw(Buffer.alloc(40, 1)))
+    for (const fill of [1, 2, 3]) {
+      parser.push(bytes.subarray(0, 30))
+      parser.push(Buffer.concat([Buffer.alloc(bytes.length - 30, fill), bytes.subarray(0, 2)]))
+      parser.push(bytes.subarray(2))
+    }
+    expect(frames.map(({ payload }) => payload.at(-1))).toEqual([1, 1, 2, 1, 3, 1])
   })
 
   test('a frame whose payload cannot be written leaves nothing behind', () => {

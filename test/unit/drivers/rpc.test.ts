@@ -1,12 +1,15 @@
 // What a driver turned out not to have, what needs asking only once, and what goes over a connection of its own.
 
 import { describe, expect, test } from 'vitest'
+import type { DomainCalls, DomainTuningCalls } from '../../../drivers/driver.ts'
 import { LibvirtError, Unsupported } from '../../../drivers/errors.ts'
 import { Rpc } from '../../../drivers/remote/calls/rpc.ts'
 import type { Client } from '../../../drivers/remote/client.ts'
 import { domainCalls } from '../../../drivers/remote/calls/domain.ts'
 import { storageCalls } from '../../../drivers/remote/calls/storage.ts'
 import { connectCalls } from '../../../drivers/remote/calls/connect.ts'
+import { networkCalls } from '../../../drivers/remote/calls/network.ts'
+import { tuningCalls } from '../../../drivers/remote/calls/tuning.ts'
 import { procedures as p, type Procedure } from '../../../drivers/remote/protocol.ts'
 import { settle } from '../../support/fakeclock.ts'
 import { connected, refusalOf, replyTo, type ScriptedPeer } from '../../support/rpc/scripted-peer.ts'
@@ -52,15 +55,27 @@ describe('what the driver lacks', () => {
     expect(peer.calls.length).toBe(2)
   })
 
-  test('is not what only this object lacks: the next one is asked', async () => {
+  test.each(['pool does not support it', 'virDomainMigratePrepare3Params', null])('is not what only this object or another host lacks (%s): the next one is asked', async (str2) => {
     const { rpc, peer } = await setUp()
     const calls = domainCalls(rpc)
     for (let i = 1; i <= 2; i++) {
       const call = failure(calls.domainReset(vm))
-      await refuse(peer, { code: 3, message: 'this function is not supported by the connection driver: pool does not support it', str2: 'pool does not support it' })
+      await refuse(peer, { code: 3, message: 'this function is not supported by the connection driver', str2 })
       expect(await call).not.toBeInstanceOf(Unsupported)
       expect(peer.calls.length).toBe(i)
     }
+  })
+
+  test.each<[string, (calls: DomainCalls & DomainTuningCalls) => Promise<unknown>]>([
+    ['virDomainQemuAgentCommand', (calls) => calls.qemuDomainAgentCommand(vm, '{}', 1)],
+    ['virDomainFSTrim', (calls) => calls.domainFSTrim(vm, null, 0)],
+    ['virDomainGetIOThreadInfo', (calls) => calls.domainGetIOThreadInfo(vm, 0)],
+  ])('is known by the public function\'s name, however that is spelt: %s', async (str2, ask) => {
+    const { rpc, peer } = await setUp()
+    const reason = failure(ask({ ...domainCalls(rpc), ...tuningCalls(rpc) }))
+    await refuse(peer, { code: 3, str2 })
+    await answer(peer, p.connectGetType, 'LXC')
+    expect(await reason).toBeInstanceOf(Unsupported)
   })
 
   test('has an older form where libvirt has one, and that is taken at once the next time', async () => {
@@ -76,6 +91,26 @@ describe('what the driver lacks', () => {
     expect(await second).toEqual(vm)
     expect(await failure(calls.domainDefineXMLFlags('<domain/>', 1))).toBeInstanceOf(Unsupported)
     expect(peer.calls.length).toBe(4)
+  })
+
+  test('is what came with a later libvirt too: an older daemon is never sent a number that it does not know', async () => {
+    const { rpc, peer } = await setUp()
+    const net = { name: 'n', uuid: vm.uuid }
+    const call = failure(networkCalls(rpc).networkGetMetadata(net, 1, null, 0))
+    await answer(peer, p.connectGetLibVersion, 9_000_000)
+    await answer(peer, p.connectGetType, 'QEMU')
+    expect(await call).toBeInstanceOf(Unsupported)
+    expect((await call).message).toBe('the host has libvirt 9.0, and networkGetMetadata came with 9.7')
+    expect(await failure(networkCalls(rpc).networkGetMetadata(net, 1, null, 0))).toBe(await call)
+    expect(peer.calls.map(({ procedure }) => procedure)).toEqual([157, 3])
+  })
+
+  test('is sent where the libvirt is late enough', async () => {
+    const { rpc, peer } = await setUp()
+    const call = networkCalls(rpc).networkGetMetadata({ name: 'n', uuid: vm.uuid }, 1, null, 0)
+    await answer(peer, p.connectGetLibVersion, 9_007_000)
+    await answer(peer, p.networkGetMetadata, 'a title')
+    expect(await call).toBe('a title')
   })
 
   test('says so without the driver\'s name where even that is not told', async () => {

@@ -140,6 +140,35 @@ describe('reading', () => {
     expect(title(host, A)).toBe('two')
   })
 
+  test('what is held is read when it is asked for, and after it is let go only if an event came since', async () => {
+    const { host, machine } = await opened()
+    const letGo = host.hold(idOf.domain(A))
+    machine.reads.length = 0
+    machine.domains.set(A, 'two')
+    for (let i = 0; i < 3; i++) machine.latest.handler!(lifecycle(A))
+    await rest()
+    expect([machine.reads, title(host, A)]).toEqual([[], 'one'])
+    await host.refresh(idOf.domain(A))
+    expect([machine.reads, title(host, A)]).toEqual([[A], 'two'])
+    letGo()
+    await rest()
+    expect(machine.reads, 'nothing came since').toEqual([A])
+  })
+
+  test('an event that comes after the last read of what is held is not lost', async () => {
+    const { host, machine } = await opened()
+    const letGo = [host.hold(idOf.domain(A)), host.hold(idOf.domain(A))]
+    await host.refresh(idOf.domain(A))
+    machine.domains.set(A, 'two')
+    machine.latest.handler!(lifecycle(A))
+    letGo[0]!()
+    await rest()
+    expect(title(host, A), 'one still holds it').toBe('one')
+    letGo[1]!()
+    await rest()
+    expect(title(host, A)).toBe('two')
+  })
+
   test('a refresh while there is no connection rejects and changes nothing', async () => {
     const { host, machine } = await opened()
     machine.down = true

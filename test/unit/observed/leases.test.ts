@@ -45,7 +45,7 @@ const domain = (name: string, nics: Nic[], { id = 1, running = true } = {}): Obs
   const xml = `<domain id="${id}"><devices>${nics.map(nic => `<interface type="network"><mac address="${nic.mac}"/><source network="${nic.network}"/>${nic.link ? `<link state="${nic.link}"/>` : ''}</interface>`).join('')}</devices></domain>`
   return {
     kind: 'domain', ref: { name, uuid: `uuid-${name}`, id: running ? id : -1 }, state: running ? 1 : 5, reason: 1, persistent: true, autostart: false,
-    inactive: xml, live: running ? xml : undefined, disks: [], interfaces: interfaceFacts(parseXml(xml)),
+    inactive: xml, live: running ? xml : undefined, disks: [], bootFiles: [], interfaces: interfaceFacts(parseXml(xml)),
   }
 }
 
@@ -101,7 +101,8 @@ describe('LeaseWatch', () => {
     await clock.advance(300_000)
     expect(host.asked).toHaveLength(5)
     expect(told).toEqual([[A], [B]])
-    expect(watch.leasesFor(B).map(({ ipaddr }) => ipaddr)).toEqual(['10.0.0.6'])
+    expect(watch.leasesFor(B, 'lab').map(({ ipaddr }) => ipaddr)).toEqual(['10.0.0.6'])
+    expect(watch.leasesFor(B, 'dmz'), 'a MAC address is anybody\'s to write: on another network it is another interface').toEqual([])
   })
 
   test('asks each network in bulk, with a timer of its own', async () => {
@@ -132,7 +133,7 @@ describe('LeaseWatch', () => {
     host.answers.set('lab', [])
     await clock.advance(60_000)
     expect(told).toEqual([[A], [A], [A]])
-    expect(watch.leasesFor(A)).toEqual([])
+    expect(watch.leasesFor(A, 'lab')).toEqual([])
   })
 
   test('a guest that starts again, an interface that came and a link that came up are asked for at once', async () => {

@@ -16,10 +16,10 @@ const disk: fc.Arbitrary<DiskFacts> = fc.record({
   reference: maybe(fc.record({ pool: fc.constantFrom('images', 'other'), volume: name })),
 }).map(({ reference, ...rest }) => ({ ...rest, ...reference }))
 
-const domain: fc.Arbitrary<ObservedDomain> = fc.record({ uuid: fc.constantFrom('d1', 'd2', 'd3'), name, live: maybe(fc.constant('<domain id="1"/>')), disks: fc.array(disk, { maxLength: 2 }), networks: fc.array(maybe(fc.constantFrom('lab', 'dmz')), { maxLength: 2 }) })
+const domain: fc.Arbitrary<ObservedDomain> = fc.record({ uuid: fc.constantFrom('d1', 'd2', 'd3'), name, live: maybe(fc.constant('<domain id="1"/>')), disks: fc.array(disk, { maxLength: 2 }), networks: fc.array(maybe(fc.constantFrom('lab', 'dmz')), { maxLength: 2 }), bootFiles: fc.array(fc.constantFrom('/p/a', '/p/d'), { maxLength: 2 }) })
   .map(fields => ({
     kind: 'domain', ref: { name: fields.name, uuid: fields.uuid, id: -1 }, state: 5, reason: 0, persistent: true, autostart: false, inactive: '<domain/>', live: fields.live,
-    disks: fields.disks, interfaces: fields.networks.map(network => ({ mac: 'm', type: 'network', network })),
+    disks: fields.disks, bootFiles: fields.bootFiles, interfaces: fields.networks.map(network => ({ mac: 'm', type: 'network', network })),
   }))
 const network: fc.Arbitrary<ObservedNetwork> = fc.record({ uuid: fc.constantFrom('n1', 'n2'), name }).map(ref => ({ kind: 'network', ref: { ...ref }, active: true, autostart: true, inactive: '<network/>' }))
 const pool: fc.Arbitrary<ObservedPool> = fc.record({ uuid: poolUUID, name }).map(ref => ({ kind: 'pool', ref: { ...ref }, active: true, autostart: true, xml: '<pool/>', info: { state: 2, capacity: 0, allocation: 0, available: 0 } }))
@@ -67,7 +67,7 @@ describe('the mirror', () => {
         expect(volumeAt === undefined).toBe(!volumes.some(entry => entry.path === at))
         if (volumeAt !== undefined) expect(volumeAt.path).toBe(at)
         expect(sorted(mirror.volumesBackedBy(at))).toEqual(sorted(volumes.filter(entry => entry.backing === at)))
-        const uses = ({ disks }: ObservedDomain): boolean => disks.some(entry => entry.source === at || entry.backing.includes(at) || (volumeAt !== undefined && entry.pool === volumeAt.ref.pool && entry.volume === volumeAt.ref.name))
+        const uses = ({ disks, bootFiles }: ObservedDomain): boolean => bootFiles.includes(at) || disks.some(entry => entry.source === at || entry.backing.includes(at) || (volumeAt !== undefined && entry.pool === volumeAt.ref.pool && entry.volume === volumeAt.ref.name))
         expect(sorted(mirror.domainsUsingPath(at))).toEqual(sorted(domains.filter(uses)))
       }
       for (const net of ['lab', 'dmz', 'none']) expect(sorted(mirror.domainsOnNetwork(net))).toEqual(sorted(domains.filter(entry => entry.interfaces.some(nic => nic.network === net))))
@@ -122,7 +122,7 @@ describe('the mirror', () => {
     const mirror = new HostMirror()
     mirror.set({ kind: 'volume', ref: { pool: 'images', name: 'v', key: '/p/v' }, poolUUID: 'p', path: '/p/v', key: '/p/v', type: 'file', format: 'raw', capacity: 0, allocation: 0, xml: '' })
     const disks: DiskFacts[] = [{ target: 'vda', device: 'disk', pool: 'images', volume: 'v', backing: [], readOnly: false }, { target: 'vdb', device: 'disk', source: '/p/x', backing: ['/p/y', '/p/z'], readOnly: false }]
-    mirror.set({ kind: 'domain', ref: { name: 'd', uuid: 'd', id: -1 }, state: 5, reason: 0, persistent: true, autostart: false, inactive: '', disks, interfaces: [] })
+    mirror.set({ kind: 'domain', ref: { name: 'd', uuid: 'd', id: -1 }, state: 5, reason: 0, persistent: true, autostart: false, inactive: '', disks, interfaces: [], bootFiles: [] })
     for (const at of ['/p/v', '/p/x', '/p/y', '/p/z']) expect(mirror.domainsUsingPath(at).map(user => user.ref.name)).toEqual(['d'])
   })
 

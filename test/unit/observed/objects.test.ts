@@ -1,7 +1,7 @@
 // The facts that the mirror keeps of libvirt's documents.
 
 import { describe, expect, test } from 'vitest'
-import { bytesOf, diskFacts, interfaceFacts, isActive, volumeFrom } from '../../../observed/objects.ts'
+import { bootFiles, bytesOf, diskFacts, interfaceFacts, isActive, volumeFrom } from '../../../observed/objects.ts'
 import { parseXml } from '../../../xml/tree.ts'
 
 const devices = (xml: string): ReturnType<typeof parseXml> => parseXml(`<domain><devices>${xml}</devices></domain>`)
@@ -18,6 +18,12 @@ describe('disks', () => {
   ])('%s', (_, xml, wanted) => { expect(diskFacts(devices(xml))).toEqual([expect.objectContaining(wanted)]) })
 
   test('a document without devices has none', () => { expect([diskFacts(parseXml('<domain/>')), interfaceFacts(parseXml('<domain/>'))]).toEqual([[], []]) })
+})
+
+test('what a domain starts from beside its disks, which goes with it', () => {
+  expect(bootFiles(parseXml("<domain><os><type>hvm</type><loader type='pflash'>/f/code</loader><nvram template='/f/vars'> /f/mine </nvram><kernel>/f/k</kernel><initrd>/f/i</initrd><dtb>/f/d</dtb></os></domain>"))).toEqual(['/f/k', '/f/i', '/f/d', '/f/code', '/f/mine', '/f/vars'])
+  expect(bootFiles(parseXml("<domain><os><nvram type='file'><source file='/f/mine'/></nvram></os></domain>"))).toEqual(['/f/mine'])
+  expect(bootFiles(parseXml('<domain/>'))).toEqual([])
 })
 
 describe('interfaces', () => {
@@ -60,7 +66,7 @@ describe('volumes', () => {
 })
 
 test('a domain with a live document is active, paused and crashed ones included', () => {
-  const domain = { kind: 'domain' as const, ref: { name: 'd', uuid: 'u', id: 1 }, state: 6 as const, reason: 0, persistent: true, autostart: false, inactive: '<domain/>', disks: [], interfaces: [] }
+  const domain = { kind: 'domain' as const, ref: { name: 'd', uuid: 'u', id: 1 }, state: 6 as const, reason: 0, persistent: true, autostart: false, inactive: '<domain/>', disks: [], interfaces: [], bootFiles: [] }
   expect(isActive({ ...domain, live: "<domain id='1'/>" })).toBe(true)
   expect(isActive(domain)).toBe(false)
 })

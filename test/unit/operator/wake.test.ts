@@ -87,7 +87,7 @@ const set = (object: Observed, before?: Observed): ObservedChange => ({ type: 's
 const gone = (object: Observed): ObservedChange => ({ type: 'gone', id: 'id', object })
 
 const domain = (fields: Partial<ObservedDomain> = {}): ObservedDomain => ({
-  kind: 'domain', ref: { name: 'other', uuid: 'u-other', id: -1 }, state: 5, reason: 0, persistent: true, autostart: false, inactive: '<domain/>', disks: [], interfaces: [], ...fields,
+  kind: 'domain', ref: { name: 'other', uuid: 'u-other', id: -1 }, state: 5, reason: 0, persistent: true, autostart: false, inactive: '<domain/>', disks: [], interfaces: [], bootFiles: [], ...fields,
 })
 const pool = (uuid: string, active: boolean): Observed => ({ kind: 'pool', ref: { name: 'shop.images', uuid }, active, autostart: true, xml: '', info: { state: 2, capacity: 0, allocation: 0, available: 0 } })
 const volume = (name: string, capacity = 1): Observed => ({ kind: 'volume', ref: { pool: 'shop.images', name, key: '' }, poolUUID: 'p', path: `/p/${name}`, key: '', type: 'file', format: 'raw', capacity, allocation: 0, xml: '' })
@@ -140,6 +140,11 @@ describe('a change in the API', () => {
     ['a Hypervisor wakes those that name none', () => bed.put('Hypervisor', 'kvm7', { spec: { uri: 'test:///default', default: true }, metadata: { generation: 2 } }), ['Hypervisor/kvm7', 'StoragePool/shop/images', 'StorageVolume/shop/root', 'VirtualDomain/shop/web', 'VirtualNetwork/shop/lab']],
   ])('%s', (_what, act, keys) => {
     expect(act().map(key => key.replace('Hypervisor//', 'Hypervisor/'))).toEqual(keys)
+  })
+
+  test('the end of a clone wakes the domains that may write what it lay on again', () => {
+    bed.put('StorageVolume', 'clone', { spec: { poolRef: { name: 'images' }, backingStore: { volumeRef: { name: 'root' } } } })
+    expect(bed.remove('StorageVolume', 'clone', { spec: { poolRef: { name: 'images' }, backingStore: { volumeRef: { name: 'root' } } } })).toContain('VirtualDomain/shop/web')
   })
 
   test('what is being deleted is woken when its last user goes', () => {

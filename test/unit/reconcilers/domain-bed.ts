@@ -10,7 +10,8 @@ import type { VirtualNetwork } from '../../../crds/virtualnetwork.ts'
 import { DomainState } from '../../../drivers/driver.ts'
 import type { Host } from '../../../observed/host.ts'
 import { HostMirror } from '../../../observed/mirror.ts'
-import { type ObservedDomain, type ObservedVolume, diskFacts, interfaceFacts } from '../../../observed/objects.ts'
+import { type ObservedDomain, type ObservedVolume, bootFiles, diskFacts, interfaceFacts } from '../../../observed/objects.ts'
+import { addIndexes } from '../../../operator/wake.ts'
 import { domainKind } from '../../../reconcilers/domain/index.ts'
 import type { DomainAction } from '../../../reconcilers/domain/plan.ts'
 import { computedUUID } from '../../../reconcilers/identity.ts'
@@ -49,6 +50,8 @@ export interface BedOptions {
   policy?: Hypervisor['spec']['policy']
   /** What the host's probe says of web-root; a guest may have written it. */
   probe?: Partial<ObservedVolume>
+  /** The volumes of the API, changed: debian-12 is below middle, that below web-root; scratch is raw. */
+  volumes?: (volumes: StorageVolume[]) => StorageVolume[]
 }
 
 export class Bed {
@@ -60,7 +63,7 @@ export class Bed {
   object: VirtualDomain
   #runs = 0
 
-  constructor({ spec = SHORTEST, driver = 'QEMU', policy = { hostInterfaces: ['br0'], rawXML: 'Allowed', foreignObjects: 'Adopt' }, probe = {} }: BedOptions = {}) {
+  constructor({ spec = SHORTEST, driver = 'QEMU', policy = { hostInterfaces: ['br0'], networkHosts: ['127.0.0.1:4000'], rawXML: 'Allowed', foreignObjects: 'Adopt' }, probe = {}, volumes = all => all }: BedOptions = {}) {
     this.object = { apiVersion, kind: 'VirtualDomain', metadata: { ...meta('web'), finalizers: ['vireo.dev/finalizer'] }, spec }
     const filled = <T extends KubeObject>(objects: T[]): Mirror<T> => {
       const held = new Mirror<T>()
@@ -85,12 +88,13 @@ export class Bed {
       installation: INSTALLATION, cluster: 'cluster', clock: this.clock,
       mirrors: {
         Hypervisor: filled([hypervisor]), StoragePool: filled([pool]), VirtualNetwork: filled([network('lab'), network('dmz')]), VirtualDomain: filled<VirtualDomain>([]),
-        StorageVolume: filled([volume('debian-12', undefined, 'qcow2'), volume('middle', { volumeRef: { name: 'debian-12' } }), volume('web-root', { volumeRef: { name: 'middle' } }), volume('scratch', undefined, 'raw')]),
+        StorageVolume: filled(volumes([volume('debian-12', undefined, 'qcow2'), volume('middle', { volumeRef: { name: 'debian-12' } }), volume('web-root', { volumeRef: { name: 'middle' } }), volume('scratch', undefined, 'raw')])),
       },
-      namespaces: filled<KubeObject>([]),
+      namespaces: filled<KubeObject>([{ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shop', uid: 'shop', resourceVersion: '5' }, spec: {} }]),
       data: { get: (_kind, _namespace, name) => this.secrets[name] },
       host: () => host, hosts: () => new Map([['kvm7', host]]), leases: () => [],
     }
+    addIndexes(this.world)
   }
 
   /** A new generation of the spec. */
@@ -146,7 +150,7 @@ export class Bed {
       kind: 'domain', ref: { name: textOf(childOf(inactive, 'name')), uuid: textOf(childOf(inactive, 'uuid')), id: running ? this.#runs : -1 },
       state: running ? DomainState.Running : DomainState.Shutoff, reason: running ? 1 : 0, persistent: true, autostart: false,
       inactive: serializeXml(inactive), live: live && serializeXml(live),
-      disks: documents.flatMap(diskFacts), interfaces: documents.flatMap(interfaceFacts), ...fields,
+      disks: documents.flatMap(diskFacts), interfaces: documents.flatMap(interfaceFacts), bootFiles: documents.flatMap(bootFiles), ...fields,
     })
   }
 

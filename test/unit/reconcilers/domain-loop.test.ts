@@ -35,7 +35,7 @@ class Stage {
     const host = bed.world.host('kvm7')! as unknown as Record<string, unknown>
     let readAt = -Infinity
     const refresh = async (): Promise<undefined> => { this.log.push('refresh'); readAt = bed.clock.now(); await settle(); return undefined }
-    Object.assign(host, { use: () => this.#connection(), refresh, readSince: (_id, time) => readAt >= time, unread: () => undefined } satisfies Partial<Host> & { refresh: unknown })
+    Object.assign(host, { use: () => this.#connection(), refresh, readSince: (_id, time) => readAt >= time, unread: () => undefined, hold: () => () => undefined } satisfies Partial<Host> & { refresh: unknown })
     const log = (...line: unknown[]): void => { this.lines.push(line) }
     const client = {
       find: async (): Promise<KubeObject | undefined> => { this.log.push('get'); return await Promise.resolve(bed.object) },

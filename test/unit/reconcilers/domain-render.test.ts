@@ -173,7 +173,7 @@ describe('what a namespace may not use', () => {
     ['a serial port\'s socket', file => ({ serials: [{ name: 's', unix: { path: file } }] })],
     ['a serial port\'s file', file => ({ serials: [{ name: 's', file: { path: file } }] })],
     ['the overlay', file => ({ xml: `<devices><disk type="file" device="disk"><source file="${file}"/><target dev="vdz"/></disk></devices>` })],
-    ['an entry\'s own overlay', file => ({ disks: [{ name: 'd', volumeRef: { name: 'web-root' }, xml: `<source file="${file}"/>` }] })],
+    ['an entry\'s own overlay', file => ({ disks: [{ name: 'd', file: { path: '/var/lib/vireo/d' }, xml: `<source file="${file}"/>` }] })],
     ['a shared folder in the overlay', file => ({ xml: `<devices><filesystem type="mount"><source dir="${file}"/><target dir="x"/></filesystem></devices>` })],
   ]
   test.each(places)('paths of the host outside its grant, in %s', (_, spec) => {

@@ -51,6 +51,7 @@ class Bed {
     const host = {
       readSince: () => false,
       unread: () => undefined,
+      hold: () => () => undefined,
       refresh: () => { this.log.push('host: read'); return Promise.resolve(undefined) },
     }
     Object.defineProperty(host, 'state', { get: () => this.state })

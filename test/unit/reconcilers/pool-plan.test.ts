@@ -5,7 +5,7 @@ import type { Grant } from '../../../reconcilers/policy.ts'
 import { describePool } from '../../../reconcilers/pool/describe.ts'
 import type { PoolInputs, Relation } from '../../../reconcilers/pool/inputs.ts'
 import { planPool } from '../../../reconcilers/pool/plan.ts'
-import { checkPaths, differences, renderPool } from '../../../reconcilers/pool/render.ts'
+import { checkPlaces, differences, renderPool } from '../../../reconcilers/pool/render.ts'
 import { parseXml, serializeXml } from '../../../xml/tree.ts'
 
 const Gi = 2 ** 30
@@ -50,7 +50,12 @@ describe('the plan of a pool', () => {
     ['gone, not asked', { status: up }, 'Updating', ['LookedUp']],
     ['gone', { status: up, fields: { verified: true } }, 'Lost', []],
     ['a stranger\'s', { fields: { relation: foreign() } }, 'Conflict', []],
-    ['a stranger\'s at our path', { fields: { rival: { name: 'x', uuid: 'y' } } }, 'Conflict', []],
+    ['a stranger\'s at our path', { fields: { rival: { name: 'x', uuid: 'y', free: true } } }, 'Conflict', []],
+    ['another object\'s at, above or below our path', { fields: { rival: { name: 'x', uuid: 'y', free: false } } }, 'Conflict', []],
+    ['moved to where another pool is', { spec: netfs, status: up, generation: 2, fields: { relation: ours(), differences: [{ path: 'netfs.path', found: '/q', wanted: '/p' }], rival: { name: 'x', uuid: 'y', free: true } } }, 'Conflict', []],
+    ['another object\'s cannot be adopted, whatever is granted', { spec: { adoptionPolicy: 'Always' }, grants: 'Adopt', fields: { relation: { ...foreign(), holder: { called: 'StoragePool images', stranger: false } } as Relation } }, 'Conflict', []],
+    ['another namespace\'s is not looked at, whatever is granted', { spec: { managementPolicy: 'ObserveOnly' }, grants: 'Adopt', fields: { relation: { ...foreign(), holder: { called: 'x', stranger: true } } as Relation } }, 'Forbidden', []],
+    ['one\'s own namespace\'s may be looked at', { spec: { managementPolicy: 'ObserveOnly' }, grants: 'Observe', fields: { relation: { ...foreign(), holder: { called: 'x', stranger: false } } as Relation } }, 'Observed', []],
     ['a stranger\'s, to be adopted, not granted', { spec: { adoptionPolicy: 'Always' }, grants: 'Observe', fields: { relation: foreign() } }, 'Forbidden', []],
     ['a stranger\'s as it is', { spec: { adoptionPolicy: 'IfUnchanged' }, grants: 'Adopt', fields: { relation: foreign() } }, 'Updating', ['Adopted']],
     ['a stranger\'s, not as it is', { spec: { adoptionPolicy: 'IfUnchanged' }, grants: 'Adopt', fields: { relation: foreign({ active: false }) } }, 'Conflict', []],
@@ -110,13 +115,28 @@ describe('the document of a pool', () => {
     const spec = { netfs: { host: 'nas', dir: '/export', path: '/mnt' } } as StoragePoolSpec
     expect(differences(found, spec)).toEqual([{ path: 'netfs.host', found: 'old', wanted: 'nas' }])
   })
-  test.each<[Partial<StoragePoolSpec>, boolean]>([
-    [{ dir: { path: '/var/lib/vireo/x' } }, true], [{ dir: { path: '/var/lib/vireo/../x' } }, false], [{ dir: { path: '/var/lib//vireo' } }, false], [{ dir: { path: '/etc' } }, false],
-    [{ netfs: { host: 'h', dir: '/', path: '/mnt' } }, false], [{ logical: { name: 'root' } }, false], [{ zfs: { name: 'rpool' } }, false], [{ rbd: { name: 'vm', monitors: ['m'] } }, true],
-  ])('%j is granted: %s', (spec, granted) => {
-    const check = (): void => { checkPaths({ hypervisor: 'h', namespace: 'n', hostPaths: ['/var/lib/vireo'] } as Grant, spec) }
-    if (granted) expect(check).not.toThrow()
-    else expect(check).toThrow(/not within what Hypervisor h grants/)
+  const closed = /not within what Hypervisor h grants/
+  const host = /policy\.networkHosts: nas, san:3260/
+  test.each<[Partial<StoragePoolSpec>, RegExp | undefined]>([
+    [{ dir: { path: '/var/lib/vireo/x' } }, undefined], [{ dir: { path: '/var/lib/vireo/../x' } }, closed], [{ dir: { path: '/var/lib//vireo' } }, closed], [{ dir: { path: '/etc' } }, closed],
+    [{ dir: { path: '/var/lib/vireo' } }, /the very folder/], [{ dir: { path: '/var/lib/vireo/' } }, /the very folder/],
+    [{ netfs: { host: 'nas', dir: '/', path: '/mnt' } }, closed], [{ netfs: { host: 'nas', dir: '/', path: '/var/lib/vireo' } }, /the very folder/],
+    [{ netfs: { host: 'NAS', dir: '/', path: '/var/lib/vireo/x' } }, undefined], [{ netfs: { host: 'evil', dir: '/', path: '/var/lib/vireo/x' } }, host],
+    [{ logical: { name: 'root' } }, closed], [{ logical: { name: 'vg' } }, undefined], [{ logical: { name: 'vg', devices: ['/dev/sda'] } }, closed], [{ zfs: { name: 'rpool' } }, closed],
+    [{ rbd: { name: 'vm', monitors: ['nas'] } }, undefined], [{ rbd: { name: 'vm', monitors: ['nas', 'm'] } }, host], [{ rbd: { name: 'vm', monitors: [] } }, host],
+    [{ iscsi: { host: 'san', target: 'iqn' } }, closed],
+  ])('%j is refused for %s', (spec, why) => {
+    const grant = { hypervisor: 'h', namespace: 'n', hostPaths: ['/var/lib/vireo', '/dev/vg'], networkHosts: new Set(['nas', 'san:3260']) } as unknown as Grant
+    const check = (): void => { checkPlaces(grant, spec) }
+    if (why === undefined) expect(check).not.toThrow()
+    else expect(check).toThrow(why)
+  })
+  test('an iSCSI pool needs the folder of its links and its server', () => {
+    const check = (hostPaths: string[], networkHosts: string[], port?: number) => (): void => { checkPlaces({ hypervisor: 'h', namespace: 'n', hostPaths, networkHosts: new Set(networkHosts) } as unknown as Grant, { iscsi: { host: 'san', port, target: 'iqn' } }) }
+    expect(check(['/dev/disk/by-path'], ['san'])).not.toThrow()
+    expect(check(['/dev/disk'], ['san:3260'])).not.toThrow()
+    expect(check(['/dev/disk/by-path'], ['san:3260'], 22)).toThrow(/san:22 is not among the hosts/)
+    expect(check([], ['san'])).toThrow(closed)
   })
 })
 

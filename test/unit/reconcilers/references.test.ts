@@ -145,11 +145,21 @@ describe('a namespace that is not selected', () => {
   test('is Forbidden, by its own labels', () => {
     expect(refusalOf(() => boundHost(world({ hypervisors: closed, namespaces: { shop: { team: 'db' } } }), domain('web'))).standing.reason).toBe('Forbidden')
     expect(boundHost(world({ hypervisors: closed, namespaces: { shop: { team: 'web' } } }), domain('web')).name).toBe('local')
+    expect(refusalOf(() => boundHost(world({ hypervisors: closed, namespaces: { shop: {} } }), domain('web'))).message).toBe('Namespace shop may not use Hypervisor local: its policy.namespaceSelector does not select the namespace. Ask for a label that it selects, or use another Hypervisor.')
+  })
+  test('is waited for while its labels are not known, whatever the selector makes of none', () => {
+    for (const namespaceSelector of [{ matchLabels: { team: 'web' } }, { matchExpressions: [{ key: 'restricted', operator: 'DoesNotExist' as const }] }]) {
+      const hypervisors = [hypervisor('local', { default: true, policy: { namespaceSelector } })]
+      expect(refusalOf(() => boundHost(world({ hypervisors }), domain('web'))).standing).toEqual({ reason: 'WaitingForReference', message: 'Waiting for namespace shop to be seen: its labels decide what it may use.' })
+      const open = network('lan', { export: { namespaceSelector } }, { namespace: 'infra' })
+      for (const networks of [[open], []]) expect(refusalOf(() => resolve(world({ networks }), domain('web'), 'VirtualNetwork', { name: 'lan', namespace: 'infra' }, 'f')).standing.reason).toBe('WaitingForReference')
+    }
+    expect(boundHost(world({ hypervisors: [hypervisor('local', { default: true, policy: { namespaceSelector: {} } })] }), domain('web')).name).toBe('local')
   })
   test('can still take away what it made, and nothing that it did not', () => {
     const going = { metadata: { deletionTimestamp: '2026-11-22T20:00:00Z' } }
     expect(boundHost(world({ hypervisors: closed }), domain('web', {}, { ...bound('local'), ...going })).name).toBe('local')
-    expect(refusalOf(() => boundHost(world({ hypervisors: closed }), domain('web', {}, going))).standing.reason).toBe('Forbidden')
+    expect(refusalOf(() => boundHost(world({ hypervisors: closed, namespaces: { shop: {} } }), domain('web', {}, going))).standing.reason).toBe('Forbidden')
   })
 })
 
@@ -161,11 +171,12 @@ describe('a reference', () => {
     expect(look({}, { name: 'lan' }).standing).toEqual({ reason: 'WaitingForReference', message: `${field}: waiting for VirtualNetwork lan, which does not exist.` })
   })
   test('into another namespace tells nothing of what is there', () => {
-    const there = look({ networks: [network('lan', {}, { namespace: 'infra' })] }, { name: 'lan', namespace: 'infra' })
-    expect(there.standing).toEqual(look({}, { name: 'lan', namespace: 'infra' }).standing)
+    const namespaces = { shop: {} }
+    const there = look({ networks: [network('lan', {}, { namespace: 'infra' })], namespaces }, { name: 'lan', namespace: 'infra' })
+    expect(there.standing).toEqual(look({ namespaces }, { name: 'lan', namespace: 'infra' }).standing)
     expect(there.standing.reason).toBe('Forbidden')
     const exported = network('lan', { export: { namespaceSelector: { matchLabels: { tier: 'app' } } } }, { namespace: 'infra' })
-    expect(look({ networks: [exported] }, { name: 'lan', namespace: 'infra' }).standing).toEqual(there.standing)
+    expect(look({ networks: [exported], namespaces }, { name: 'lan', namespace: 'infra' }).standing).toEqual(there.standing)
     expect(resolve(world({ networks: [exported], namespaces: { shop: { tier: 'app' } } }), domain('web'), 'VirtualNetwork', { name: 'lan', namespace: 'infra' }, field)).toBe(exported)
   })
   test('to what is being deleted waits, unless the referrer goes too', () => {

@@ -48,7 +48,7 @@ describe('the plan of a volume', () => {
     ['a stranger\'s: Conflict', { fields: { observed: volume() } }, 'Conflict', []],
     ['a stranger\'s, with an intention that anybody may write, and data in it: Conflict', { fields: { observed: volume({ allocation: 10 * Mi }), intended: true } }, 'Conflict', []],
     ['begun by us before a crash, and empty: ours', { fields: { observed: volume(), intended: true } }, 'Available', []],
-    ['begun by us and empty, but bound to another object: Conflict', { fields: { observed: volume(), intended: true, claimed: 'StorageVolume x' } }, 'Conflict', []],
+    ['begun by us and empty, but bound to another object: Conflict', { fields: { observed: volume(), intended: true, claimed: { called: 'StorageVolume x', stranger: false } } }, 'Conflict', []],
     ['begun by us and empty, but above a file: Conflict', { fields: { observed: volume({ backing: '/etc/passwd' }), intended: true } }, 'Conflict', []],
     ['content is never taken for ours by an annotation', { spec: { source }, fields: { observed: volume(), intended: true } }, 'Conflict', []],
     ['adoption without the grant: Forbidden', { spec: { adoptionPolicy: 'Always' }, fields: { observed: volume() } }, 'Forbidden', []],

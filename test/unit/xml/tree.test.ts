@@ -62,6 +62,7 @@ describe('parseXml', () => {
     ['entities that grow', `<!DOCTYPE l [<!ENTITY a "x"><!ENTITY b "${'&a;'.repeat(10)}">]><l>&b;</l>`, /document types and entities/],
     ['an entity that reads a file', '<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]><a>&x;</a>', /document types and entities/],
     ['a NUL', '<a>\0</a>', /NUL/],
+    ['50 MB', `<a>${'<b/>'.repeat(12_500_000)}</a>`, /longer than/],
     ['nesting without end', '<a>'.repeat(100_000), /nest/],
     ['nesting beyond what libvirt writes', `${'<a>'.repeat(150)}${'</a>'.repeat(150)}`, /nest/],
     ['nine million characters', `<a>${'x'.repeat(9_000_000)}</a>`, /longer than/],
@@ -118,6 +119,8 @@ describe('parseFragment', () => {
     ['a document type', '<!DOCTYPE a><a/>', /document types/],
     ['an entity', '<a/><!ENTITY b "c">', /document types/],
     ['a NUL', '<a>\0</a>', /NUL/],
+    ['50 MB', '<b/>'.repeat(12_500_000), /longer than/],
+    ['nesting without end', '<a>'.repeat(100_000) + '</a>'.repeat(100_000), /nest/],
     ['an endless name', '<a'.repeat(100_000), /not well-formed/],
     ['nesting without end', `${'<a>'.repeat(50_000)}${'</a>'.repeat(50_000)}`, /nest/],
   ])('refuses %s with a sentence', (_, text, sentence) => {

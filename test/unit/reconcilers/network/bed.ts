@@ -84,7 +84,7 @@ export const foreign = (xml: string, { name = 'shop.lab', uuid = '99999999-9999-
 
 export const guest = (name: string, { network = 'shop.lab', running = true, uuid = `uuid-${name}` } = {}): ObservedDomain => ({
   kind: 'domain', ref: { name, uuid, id: running ? 1 : -1 }, state: running ? 1 : 5, reason: 1, persistent: true, autostart: false,
-  inactive: '<domain/>', live: running ? '<domain/>' : undefined, disks: [],
+  inactive: '<domain/>', live: running ? '<domain/>' : undefined, disks: [], bootFiles: [],
   interfaces: [{ mac: '52:54:00:00:00:01', type: 'network', network }, { mac: '52:54:00:00:00:01', type: 'network', network, target: 'vnet0' }],
 })
 

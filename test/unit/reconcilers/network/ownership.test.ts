@@ -59,6 +59,14 @@ describe('ownership', () => {
     expect(gather(object, { observed }).binding.origin).toBe('Created')
   })
 
+  test("another namespace's is not looked at, whatever is granted: what it lends is in its export", () => {
+    const look = networkObject({ spec: { managementPolicy: 'ObserveOnly', name: 'infra.lan' } })
+    const theirs = (owner: object): object => ({ ...adopt, observed: [hosted(LAB, { name: 'infra.lan', uuid: '99999999-9999-4999-8999-999999999999', owner: ownerOf({ namespace: 'infra', name: 'lan', ...owner }) })] })
+    expect(refusal(look, theirs({}))).toMatchObject({ reason: 'Forbidden', message: expect.stringMatching(/^The network infra\.lan on Hypervisor kvm7 belongs to an object of another namespace: .* refer to that object\.$/) })
+    expect(plan(look, theirs({ released: true })).standing.reason).toBe('Observed')
+    expect(plan(look, theirs({ namespace: 'shop' })).standing.reason).toBe('Observed')
+  })
+
   test.each([
     ['of an object that was deleted and made again', { uid: 'before' }],
     ['that was released', { released: true }],
@@ -119,4 +127,9 @@ describe('ObserveOnly', () => {
   test('its end touches nothing', () => {
     expect(plan(networkObject({ spec, terminating: true, bound: 'Observed' }), { observed })).toMatchObject({ actions: [], gone: true })
   })
+})
+
+test('an overlay says each thing once: a second forward is not looked past', () => {
+  const twice = networkObject({ spec: { ...LAB, xml: '<forward mode="nat"/><forward mode="bridge"><interface dev="eth0"/></forward>' } })
+  expect(refusal(twice, { policy: { rawXML: 'Allowed' } })).toEqual({ reason: 'Invalid', message: 'spec.xml: <forward> stands twice in one place (forward), and there is one at most: write what belongs into it once.' })
 })
