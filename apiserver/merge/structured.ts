@@ -8,7 +8,9 @@ import { deduce, elementOf, fieldAtom, kindOf, type Atom, type ListAtom, type Ma
 import { fieldElement, FieldSet, FieldSetBuilder, type Element } from './fieldset.ts'
 import type { Json, JsonObject } from '../schema/types.ts'
 
-const isEmpty = (value: Json | undefined): boolean => value === undefined || value === null || Object.keys(value).length === 0
+/** Null, and what is no map or list at all, has no fields and no entries. */
+const emptyMap = (value: Json | undefined): boolean => !isObject(value) || Object.keys(value).length === 0
+const emptyList = (value: Json | undefined): boolean => !Array.isArray(value) || value.length === 0
 const mapOf = (value: Json | undefined): JsonObject => isObject(value) ? value : {}
 const listOf = (value: Json | undefined): Json[] => Array.isArray(value) ? value : []
 const names = (a: JsonObject, b: JsonObject): string[] => [...Object.keys(a), ...Object.keys(b).filter(name => !Object.hasOwn(a, name))]
@@ -23,10 +25,10 @@ export function mergeValues(atom: Atom, left: Json | undefined, right: Json | un
   const over = right === undefined ? left : right
   if (kind.type === 'scalar') return over
   if (kind.type === 'map') {
-    if (kind.map.atomic || (isEmpty(left) && isEmpty(right))) return over
+    if (kind.map.atomic || (emptyMap(left) && emptyMap(right))) return over
     return mergeMaps(kind.map, mapOf(left), mapOf(right))
   }
-  if (kind.list.atomic || (isEmpty(left) && isEmpty(right))) return over
+  if (kind.list.atomic || (emptyList(left) && emptyList(right))) return over
   return mergeLists(kind.list, listOf(left), listOf(right))
 }
 
@@ -113,7 +115,7 @@ function collect(whole: Atom, value: Json, path: readonly Element[], into: Field
       const at = [...path, fieldElement(name)]
       const atom = fieldAtom(kind.map, name)
       if (atom !== undefined) collect(atom, inner, at, into)
-      if (inner === null || (isObject(inner) && isEmpty(inner)) || !kind.map.fields.has(name)) into.add(at)
+      if (inner === null || (isObject(inner) && emptyMap(inner)) || !kind.map.fields.has(name)) into.add(at)
     }
     return
   }
@@ -147,7 +149,7 @@ function compareAt(atom: Atom, left: Json | undefined, right: Json | undefined, 
     const kind = kindOf(whole)
     if (kind.type === 'scalar') return true
     if (kind.type === 'map') {
-      if (kind.map.atomic || (isEmpty(a) && isEmpty(b))) return true
+      if (kind.map.atomic || (emptyMap(a) && emptyMap(b))) return true
       const [x, y] = [mapOf(a), mapOf(b)]
       for (const name of names(x, y)) {
         const inner = fieldAtom(kind.map, name)
@@ -155,7 +157,7 @@ function compareAt(atom: Atom, left: Json | undefined, right: Json | undefined, 
       }
       return false
     }
-    if (kind.list.atomic || (isEmpty(a) && isEmpty(b))) return true
+    if (kind.list.atomic || (emptyList(a) && emptyList(b))) return true
     compareLists(kind.list, listOf(a), listOf(b), path, into)
     return false
   }
@@ -191,7 +193,7 @@ export function removeFields(atom: Atom, value: Json, remove: FieldSet): Json | 
   const kind = kindOf(deduce(atom, value))
   if (kind.type === 'scalar') return value
   if (kind.type === 'map') {
-    if (!isObject(value) || isEmpty(value) || kind.map.atomic) return undefined
+    if (!isObject(value) || emptyMap(value) || kind.map.atomic) return undefined
     const kept: JsonObject = {}
     for (const [name, inner] of Object.entries(value)) {
       const element = fieldElement(name)
