@@ -57,7 +57,7 @@ export class Host {
   #error: Error | undefined
   #facts: HostFacts | undefined
   #connection: Connection | undefined
-  readonly #streams = new Set<Connection>()
+  readonly #further = new Set<Connection>()
   #closing = new AbortController()
   #running: Promise<void> | undefined
   #wake: (() => void) | undefined
@@ -107,20 +107,25 @@ export class Host {
     return this.#connection
   }
 
-  /** A further connection to the same host, for streams: a big upload must not stand in the way of calls. The caller closes it. */
-  async openStreamConnection(): Promise<Connection> {
+  /** A further connection to the same host, with settings of its own: for what must not stand in the way of calls. The caller closes it. */
+  async openFurther(settings: Partial<OpenOptions>): Promise<Connection> {
     this.use()
-    const connection = await this.#options.open(this.uri, { ...this.#openOptions(), unhurried: true })
+    const connection = await this.#options.open(this.uri, { ...this.#openOptions(), ...settings })
     try {
       // A name may lead to another machine than it did when the first connection was opened.
       if (this.#facts?.hostUUID !== undefined) this.#requirePinned(await uuidOf(connection))
-      this.#streams.add(connection)
-      void connection.closed.then(() => this.#streams.delete(connection))
+      this.#further.add(connection)
+      void connection.closed.then(() => this.#further.delete(connection))
       return connection
     } catch (error) {
       await connection.close()
       throw error
     }
+  }
+
+  /** For streams: a big upload must not stand in the way of calls. */
+  async openStreamConnection(): Promise<Connection> {
+    return await this.openFurther({ unhurried: true })
   }
 
   start(): void {
@@ -132,7 +137,7 @@ export class Host {
     this.#closing.abort()
     this.#wake?.()
     // A stream that the host does not take would outlive everything else.
-    await Promise.all([this.#connection, ...this.#streams].map(async connection => { await connection?.close() }))
+    await Promise.all([this.#connection, ...this.#further].map(async connection => { await connection?.close() }))
     await this.#running
   }
 

@@ -39,10 +39,6 @@ function pair(live: XmlElement, wanted: XmlElement, name: string): { wanted: Xml
   })
 }
 
-/** True while the guest agent holds its end of the channel open. */
-export const agentConnected = (live: XmlElement | undefined): boolean =>
-  devicesOf(live, 'channel').some(channel => attributeOf(childOf(channel, 'target'), 'name') === 'org.qemu.guest_agent.0' && attributeOf(childOf(channel, 'target'), 'state') === 'connected')
-
 const replaceChild = (parent: XmlElement, child: XmlElement | undefined, name: string): void => {
   parent.children = parent.children.filter(other => typeof other === 'string' || other.name !== name)
   if (child !== undefined) parent.children.push(child)

@@ -3,7 +3,8 @@
 import { deletionPolicyOf, driftActionOf } from '../defaults.ts'
 import { DomainState } from '../../drivers/driver.ts'
 import { ErrorNumber } from '../../drivers/errors.ts'
-import { type ObservedDomain, isActive, isEnding } from '../../observed/objects.ts'
+import type { GuestFacts } from '../../observed/told.ts'
+import { type ObservedDomain, agentConnected, isActive, isEnding } from '../../observed/objects.ts'
 import { type XmlElement, childOf, serializeXml, textOf } from '../../xml/tree.ts'
 import type { Owner, Ownership } from '../identity.ts'
 import type { Inputs } from '../kind.ts'
@@ -11,7 +12,7 @@ import { type Action, type PendingChange, type Plan, type Standing, isSettled, p
 import { ConditionType } from '../../crds/conditions.ts'
 import type { VirtualDomain } from '../../crds/virtualdomain.ts'
 import { type NextDocument, type Spelling, appliedOf, nextDocument, released } from './document.ts'
-import { type LiveAction, agentConnected, liveActions, pendingChanges, shown, waits } from './live.ts'
+import { type LiveAction, liveActions, pendingChanges, shown, waits } from './live.ts'
 import { LIFECYCLE, specPath } from './paths.ts'
 import { OFF_BY_WISH, type PowerAction, type PowerMemory, type PowerPlan, RESTARTING, askToEnd, powerPlan, reasonInForce } from './power.ts'
 import { type SeedInput, type SeedAction, seedActions } from './seed.ts'
@@ -70,6 +71,8 @@ export interface DomainInputs extends Inputs<VirtualDomain> {
   gracePeriod: number
   /** Addresses that a network (libvirt's name) leased to a MAC address. */
   leases(mac: string, network: string): LeasedAddress[]
+  /** What is known of the running guest beside its documents. */
+  guest?: GuestFacts
 }
 
 /** Live changes that a host refuses with these codes are staged; any other refusal is an error to show. */

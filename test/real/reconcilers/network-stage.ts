@@ -50,6 +50,7 @@ export class NetworkStage {
       host: () => this.host,
       hosts: () => new Map([['local', this.host]]),
       leases: () => [],
+      guest: () => undefined,
     }
   }
 

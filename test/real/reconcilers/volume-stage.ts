@@ -46,6 +46,7 @@ export class Stage {
       installation: INSTALLATION, cluster: 'cluster', clock: systemClock, mirrors, namespaces: mirror('Namespace'),
       data: { get: () => undefined },
       leases: () => [],
+      guest: () => undefined,
       host: name => (name === 'local' ? host : undefined),
       hosts: () => new Map([['local', host]]),
     }

@@ -7,7 +7,9 @@ import { learnSpelling, nextDocument, recordOf, spellingOf } from '../../../reco
 import { liveActions } from '../../../reconcilers/domain/live.ts'
 import { OFF_BY_WISH, reasonInForce, reasonName } from '../../../reconcilers/domain/power.ts'
 import { attributeOf, childOf, childrenOf, cloneXml, parseXml } from '../../../xml/tree.ts'
-import { Bed, FULL, SHORTEST, type Spec, types } from './domain-bed.ts'
+import { computedMac } from '../../../reconcilers/identity.ts'
+import type { GuestAddress, GuestFacts } from '../../../observed/told.ts'
+import { Bed, FULL, SHORTEST, type Spec, UUID, types } from './domain-bed.ts'
 
 const settled = (spec: Spec = FULL): Bed => {
   const bed = new Bed({ spec: structuredClone(spec) })
@@ -100,12 +102,55 @@ describe('updatePolicy.restart', () => {
   })
 })
 
-test('AgentConnected stands in the conditions while the agent holds its channel open', () => {
-  const bed = settled()
-  expect(bed.plan().conditions).toBeUndefined()
-  bed.byHand(document => { childOf(document, 'devices', 'channel', 'target')!.attributes['state'] = 'connected' }, 'live')
-  expect(bed.plan().conditions).toMatchObject([{ type: 'AgentConnected' }])
-  expect(bed.status()['guestAgent']).toEqual({ connected: true })
+describe('what the agent and others tell', () => {
+  const lan = computedMac(UUID, 'lan')
+  const mgmt = computedMac(UUID, 'mgmt')
+  const agent = (address: string, prefix = 24): GuestAddress => ({ address, prefix, source: 'Agent' })
+  const facts = (fields: Partial<GuestFacts>): GuestFacts => ({ byAgent: new Map(), byARP: new Map(), ...fields })
+  const addresses = (bed: Bed): unknown => (bed.status()['interfaces'] as { name: string; addresses?: unknown }[]).map(({ name, addresses: list }) => [name, list])
+
+  test('AgentConnected stands in the conditions while the agent holds its channel open, its words in the status', () => {
+    const bed = settled()
+    expect(bed.plan().conditions).toBeUndefined()
+    expect(bed.status()['guestAgent']).toEqual({ connected: false })
+    bed.byHand(document => { childOf(document, 'devices', 'channel', 'target')!.attributes['state'] = 'connected' }, 'live')
+    expect(bed.plan().conditions).toMatchObject([{ type: 'AgentConnected' }])
+    bed.guest = facts({ hostname: 'web', os: 'Debian GNU/Linux 12 (bookworm)' })
+    expect(bed.status()['guestAgent']).toEqual({ connected: true, hostname: 'web', os: 'Debian GNU/Linux 12 (bookworm)' })
+  })
+
+  test('an address stands once, by whom it is known best; ARP counts where nobody else knows any', () => {
+    const bed = settled()
+    bed.guest = facts({
+      byAgent: new Map([[lan, [agent('192.168.150.23'), agent('10.9.9.9'), agent('fe80::1', 64)]]]),
+      byARP: new Map([[lan, [{ address: '192.168.150.99', source: 'ARP' }]], [mgmt, [{ address: '10.0.0.7', source: 'ARP' }]]]),
+    })
+    expect(addresses(bed)).toEqual([
+      ['lan', [agent('10.9.9.9'), agent('192.168.150.23'), agent('fe80::1', 64)]],
+      ['mgmt', [{ address: '10.0.0.7', source: 'ARP' }]],
+    ])
+    bed.leases = [{ ipaddr: '192.168.150.23', prefix: 24 }]
+    expect((addresses(bed) as [string, unknown][])[0]).toEqual(['lan', [agent('10.9.9.9'), { address: '192.168.150.23', prefix: 24, source: 'Lease' }, agent('fe80::1', 64)]])
+  })
+
+  test("the address to show is the first global one, whoever told it; a guest's link-local and loopback ones are not", () => {
+    const bed = settled()
+    bed.guest = facts({ byAgent: new Map([[lan, [agent('169.254.3.4', 16), agent('fe80::1', 64)]], [mgmt, [agent('2001:db8::7', 64)]]]) })
+    expect(bed.status()['address']).toBe('2001:db8::7')
+    bed.guest = facts({ byAgent: bed.guest.byAgent, byARP: new Map([[mgmt, [{ address: '10.0.0.7', source: 'ARP' }]]]) })
+    expect(bed.status()['address']).toBe('2001:db8::7')
+    bed.guest = facts({ byARP: bed.guest.byARP })
+    expect(bed.status()['address']).toBe('10.0.0.7')
+  })
+
+  test('addresses of a guest that is off, and of interfaces that the spec does not have, are left out', () => {
+    const bed = settled()
+    bed.guest = facts({ byAgent: new Map([['52:54:00:99:99:99', [agent('172.17.0.1', 16)]]]) })
+    expect(JSON.stringify(bed.status())).not.toContain('172.17')
+    bed.guest = facts({ byAgent: new Map([[lan, [agent('10.9.9.9')]]]) })
+    bed.power(OFF, 1)
+    expect(JSON.stringify(bed.status())).not.toContain('10.9.9.9')
+  })
 })
 
 describe('a guest that is off', () => {
