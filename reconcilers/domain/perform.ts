@@ -52,7 +52,7 @@ async function performLive(action: LiveAction, connection: Connection, dom: Doma
   switch (action.type) {
     case 'MemorySet':
       await connection.domainSetMemoryFlags(dom, action.kib, Affect.LIVE)
-      memory.askedMemory = action.kib
+      memory.askedMemory = { kib: action.kib, at: now }
       return
     case 'VcpusSet': return await connection.domainSetVcpusFlags(dom, action.count, Affect.LIVE)
     case 'TitleSet': return await connection.domainSetMetadata(dom, 1, action.text, null, null, Affect.LIVE)

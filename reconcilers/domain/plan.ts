@@ -12,7 +12,7 @@ import { type Action, type PendingChange, type Plan, type Standing, isSettled, p
 import { ConditionType } from '../../crds/conditions.ts'
 import type { VirtualDomain } from '../../crds/virtualdomain.ts'
 import { type NextDocument, type Spelling, appliedOf, nextDocument, released } from './document.ts'
-import { type LiveAction, liveActions, pendingChanges, shown, waits } from './live.ts'
+import { type AskedMemory, type LiveAction, balloonOf, liveActions, pendingChanges, shown, waits } from './live.ts'
 import { LIFECYCLE, specPath } from './paths.ts'
 import { OFF_BY_WISH, type PowerAction, type PowerMemory, type PowerPlan, RESTARTING, askToEnd, powerPlan, reasonInForce } from './power.ts'
 import { type SeedInput, type SeedAction, seedActions } from './seed.ts'
@@ -40,7 +40,7 @@ export interface DomainMemory extends PowerMemory {
   spelling: Spelling
   /** By alias. */
   detaching: Map<string, Detaching>
-  askedMemory?: number
+  askedMemory?: AskedMemory
   /** By the reason sentence of the action. */
   refusedLive: Map<string, RefusedLive>
   /** What an adoption staged for a guest that ran already: it carries no record of what it was started with. */
@@ -180,6 +180,7 @@ function planExisting(inputs: DomainInputs, observed: ObservedDomain): Plan<Doma
     actions: [...seedActions(inputs.seed), ...(correct ? [...config, ...live.actions] : [...live.actions, ...config]), ...power.actions],
     pending: live.pending,
     restartRequired: active && live.restartRequired,
+    unsynced: live.unsynced,
     drift: [...new Map(drift.map(entry => [entry.path, { ...entry, path: inSpec(entry.path, object), expected: shown(entry.path, entry.expected), found: shown(entry.path, entry.found) }])).values()],
     ...agentOf(found?.live),
     verbs: [...unrecorded(inputs), ...power.verbs],
@@ -198,7 +199,7 @@ const soonest = (...times: (number | undefined)[]): number | undefined => {
   return known.length === 0 ? undefined : Math.max(0, Math.min(...known))
 }
 
-interface LivePlan { actions: LiveAction[]; pending: PendingChange[]; restartRequired: boolean; drift: { path: string; expected?: string; found?: string }[]; requeueAfter?: number }
+interface LivePlan { actions: LiveAction[]; pending: PendingChange[]; restartRequired: boolean; unsynced?: string; drift: { path: string; expected?: string; found?: string }[]; requeueAfter?: number }
 
 /** What the running guest takes now, what it has refused or cannot take, and what somebody else changed on it. */
 function planLive(inputs: DomainInputs, next: NextDocument, active: boolean): LivePlan {
@@ -218,7 +219,7 @@ function planLive(inputs: DomainInputs, next: NextDocument, active: boolean): Li
     due.push(detachDue(asked) - now)
     return detachDue(asked) > now
   }
-  for (const action of liveActions({ live, wanted: rendered!.wanted, next: next.document, started, applied: appliedOf(found.inactive), detaching, askedMemory: memory.askedMemory, rebootEnds }).map(found => ({ ...found, path: inSpec(found.path, object), reason: inSpec(found.reason, object) }))) {
+  for (const action of liveActions({ live, wanted: rendered!.wanted, next: next.document, started, applied: appliedOf(found.inactive), detaching, asked: memory.askedMemory, rebootEnds }).map(found => ({ ...found, path: inSpec(found.path, object), reason: inSpec(found.reason, object) }))) {
     const refused = memory.refusedLive.get(action.reason)
     if (refused !== undefined && (refused.again === undefined || refused.again > now)) {
       const { again, ...change } = refused
@@ -229,6 +230,13 @@ function planLive(inputs: DomainInputs, next: NextDocument, active: boolean): Li
   }
   plan.pending = unique(pending)
   plan.restartRequired = plan.pending.some(change => !followsUnset(change.path, inputs))
+  const balloon = balloonOf({ live, wanted: rendered!.wanted, asked: memory.askedMemory, now })
+  // The process before this one may have said so already.
+  if (balloon !== undefined && (balloon.left === 0 || object.status?.pendingChanges?.some(({ path, desired }) => path === 'memory' && desired === balloon.change.desired))) {
+    // A restart is asked of nobody: where the driver is missing, the guest would be restarted for ever.
+    plan.pending = unique([...plan.pending, balloon.change])
+    plan.unsynced = balloon.message
+  } else due.push(balloon?.left)
   plan.requeueAfter = soonest(...due)
   return plan
 }
