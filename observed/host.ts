@@ -10,6 +10,7 @@ import type { Observed } from './objects.ts'
 import { HostChanged, capabilitiesOf, uuidIn, uuidOf } from './pin.ts'
 import { orElse } from './read.ts'
 import { Reader } from './reader.ts'
+import { Streams } from './streams.ts'
 
 /** Each state and what leaves it. */
 export type HostState =
@@ -36,6 +37,8 @@ export interface HostOptions {
   clock: Clock
   /** The host UUID that was learnt before; another one is HostChanged. */
   expectedUUID?: string
+  /** Connections for streams beside the one of all calls. */
+  maxConnections: number
   callTimeout: number
   keepAliveInterval: number
   keepAliveCount: number
@@ -51,6 +54,8 @@ const BACKOFF = { first: 1_000, last: 30_000 }
 
 export class Host {
   readonly mirror = new HostMirror()
+  /** For what takes long: a big upload must not stand in the way of calls. */
+  readonly streams: Streams
   readonly #options: HostOptions
   #state: HostState = 'Connecting'
   #since: number
@@ -84,6 +89,7 @@ export class Host {
       refreshesPool: uuid => this.#state !== 'Opening' && this.refreshesPool(uuid),
       onUnread: (id, error) => { options.log?.('an object could not be read', { uri: this.uri, id, error: error.message }) },
     })
+    this.streams = new Streams({ max: options.maxConnections, clock: options.clock, open: () => this.openFurther({ unhurried: true }) })
   }
 
   get uri(): string { return this.#options.uri }
@@ -121,11 +127,6 @@ export class Host {
       await connection.close()
       throw error
     }
-  }
-
-  /** For streams: a big upload must not stand in the way of calls. */
-  async openStreamConnection(): Promise<Connection> {
-    return await this.openFurther({ unhurried: true })
   }
 
   start(): void {

@@ -66,6 +66,7 @@ export class Hosts {
       open,
       clock,
       expectedUUID,
+      maxConnections: connection?.maxConnections ?? usual.maxConnections,
       callTimeout: parseDuration(connection?.callTimeout ?? usual.callTimeout),
       keepAliveInterval: parseDuration(connection?.keepAliveInterval ?? usual.keepAliveInterval),
       keepAliveCount: connection?.keepAliveCount ?? usual.keepAliveCount,

@@ -126,7 +126,7 @@ export class Operator {
       StoragePool: poolKind({ retainAll: retainAll('StoragePool') }),
       StorageVolume: volumeKind({ wake: wakeKey, clock, retainAll: retainAll('StorageVolume'), sourceAddresses: options.sourceAddresses }),
       VirtualNetwork: networkKind({ retainAll: retainAll('VirtualNetwork') }),
-      VirtualDomain: domainKind({ retainAll: retainAll('VirtualDomain') }),
+      VirtualDomain: domainKind({ wake: wakeKey, retainAll: retainAll('VirtualDomain') }),
     }
     this.#volumes = kinds.StorageVolume
     const status = Object.fromEntries(definitions.map(({ resource }) => [resource.kind, new StatusWriter<any>({ client: this.#client, resource, mirror: this.#mirrors[resource.kind as KindName] })])) // oxlint-disable-line typescript/no-explicit-any -- one writer per kind
