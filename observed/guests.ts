@@ -39,7 +39,7 @@ export interface GuestWatchOptions {
 const AGENT_DEADLINE = 7_000
 /** Each agent that hangs so keeps one of the daemon's workers, of which there are 20: when so many do, no other is asked. */
 const HUNG_AT_MOST = 6
-/** The host's ARP table is asked each second for two minutes, then ever more rarely up to a minute. All in ms. */
+/** The host's ARP table is asked for each second for two minutes, then ever more rarely up to a minute. All in ms. */
 const ARP = { first: 1_000, often: 120_000, last: 60_000 }
 
 /** VIR_CONNECT_DOMAIN_EVENT_AGENT_LIFECYCLE_STATE_CONNECTED. */
@@ -72,8 +72,8 @@ export class GuestWatch {
   readonly #arp: Questions
   /** Guests whose agent took a command and never answered. */
   readonly #hung = new Set<string>()
-  /** The driver tells no ARP table; asked anew on the next connection. */
-  #withoutARP = false
+  /** The host cannot tell its ARP table: nobody is asked about before (ms). */
+  #withoutARP = -Infinity
 
   constructor(options: GuestWatchOptions) {
     this.#options = options
@@ -112,7 +112,7 @@ export class GuestWatch {
 
   #enter(state: HostState): void {
     if (state !== 'Open') return this.close()
-    this.#withoutARP = false
+    this.#withoutARP = -Infinity
     for (const [uuid, guest] of this.#guests) {
       if (guest.agent) this.#connected(uuid)
       this.#awaitARP(uuid, guest)
@@ -224,24 +224,25 @@ export class GuestWatch {
   }
 
   async #askARP(uuid: string): Promise<number | undefined> {
-    const { host, again } = this.#options
+    const { host, clock, again } = this.#options
     const guest = this.#guests.get(uuid)
-    if (guest === undefined || this.#withoutARP || this.#onlyARPTells(guest).length === 0) return undefined
+    if (guest === undefined || this.#onlyARPTells(guest).length === 0) return undefined
+    if (this.#withoutARP > clock.now()) return this.#withoutARP - clock.now()
     try {
       const byARP = macsOf(guest, await host.use().domainInterfaceAddresses(guest.dom, AddressSource.ARP), 'ARP')
       if (this.#guests.get(uuid) !== guest) return undefined
       this.#take(uuid, guest, { byARP })
     } catch (error) {
-      if (error instanceof LibvirtError && WITHOUT_ARP.has(error.code)) this.#withoutARP = true
-      return this.#withoutARP ? undefined : guest.patience.arp.next()
+      if (!(error instanceof LibvirtError) || SILENT.has(error.code)) return guest.patience.arp.next()
+      // It is the same table for every guest.
+      this.#withoutARP = clock.now() + again
+      return again
     }
     if (this.#onlyARPTells(guest).some(mac => !guest.byARP.has(mac))) return guest.patience.arp.next()
     guest.patience.arp.rest()
     return again
   }
 }
-
-const WITHOUT_ARP = new Set<number>([ErrorNumber.NO_SUPPORT, ErrorNumber.OPERATION_UNSUPPORTED, ErrorNumber.INVALID_ARG, ErrorNumber.ARGUMENT_UNSUPPORTED])
 
 /** The agent, or the guest, is not in a state to answer anything. */
 const SILENT = new Set<number>([ErrorNumber.AGENT_UNRESPONSIVE, ErrorNumber.OPERATION_INVALID, ErrorNumber.OPERATION_TIMEOUT, ErrorNumber.NO_DOMAIN])

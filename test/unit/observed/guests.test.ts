@@ -356,15 +356,25 @@ describe('the ARP table', () => {
     expect(host.asked).toHaveLength(3)
   })
 
-  test('of a driver that has none is asked once a connection', async () => {
-    host.arpFailure = refusal(ErrorNumber.ARGUMENT_UNSUPPORTED)
+  test.each([['has none', ErrorNumber.ARGUMENT_UNSUPPORTED], ['cannot read it', ErrorNumber.INTERNAL_ERROR]])('of a host that %s is asked once for all guests, and again at the next relist or over another connection', async (_, code) => {
+    host.arpFailure = refusal(code)
     host.mirror.set(domain('web', onBridge))
-    await clock.advance(600_000)
+    host.mirror.set(domain('db', [{ mac: B, bridge: 'br0' }], { id: 2 }))
+    await clock.advance(RELIST)
     expect(host.asked).toHaveLength(1)
+    await clock.advance(1_000)
+    expect(host.asked).toHaveLength(2)
     host.enter('Broken')
     host.enter('Open')
-    await clock.advance(600_000)
-    expect(host.asked).toHaveLength(2)
+    await clock.advance(1_000)
+    expect(host.asked).toHaveLength(3)
+  })
+
+  test('is asked for anew in its time where only this guest could not be told of', async () => {
+    host.arpFailure = refusal(ErrorNumber.OPERATION_INVALID)
+    host.mirror.set(domain('web', onBridge))
+    await clock.advance(3_000)
+    expect(host.asked).toHaveLength(3)
   })
 
   test('a guest that stops, or goes, is asked about no more', async () => {
