@@ -38,7 +38,7 @@ export class Pace implements Disposable {
     this.#moved = 0
     this.#timer = this.#clock.setTimeout(() => {
       if (this.#moved >= WINDOW.bytes || !this.#control.contended()) return this.begin()
-      this.#end(`${this.#url} gave ${this.#moved} bytes within a minute while other transfers wait for its place: it gives way to them and begins again.`)
+      this.#end(`Only ${this.#moved} bytes of ${this.#url} arrived on the host within a minute while other transfers wait for a place: this one gives way to them and begins again.`)
     }, WINDOW.ms)
   }
 

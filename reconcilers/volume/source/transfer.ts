@@ -5,7 +5,7 @@
 
 import { createHash } from 'node:crypto'
 import { type Clock, sleep } from '../../../clock/clock.ts'
-import type { Connection, StoragePoolRef, StorageVolRef } from '../../../drivers/driver.ts'
+import type { Connection, StoragePoolRef, StorageVolRef, UploadStream } from '../../../drivers/driver.ts'
 import { ErrorNumber, LibvirtError, isAbsent } from '../../../drivers/errors.ts'
 import type { Host } from '../../../observed/host.ts'
 import { idOf } from '../../../observed/mirror.ts'
@@ -187,15 +187,16 @@ function digest(checksum: string | undefined): { update(chunk: Uint8Array): void
 
 /** Back-pressure all the way: a chunk is read from the server when the host has taken the one before. */
 async function upload(control: JobControl, { url, checksum }: UrlTransfer, source: OpenedSource, head: Buffer, body: AsyncIterator<Buffer>, volume: StorageVolRef, pace: Pace): Promise<void> {
-  const connection = await control.place.open()
-  const stream = await connection.storageVolUpload(volume, 0, source.length, 0)
-  const aborted = (): void => { void stream.abort('the transfer was stopped') }
+  let stream: UploadStream | undefined
+  // A host that does not even take the stream has to be left in another way.
+  const aborted = (): void => { void (stream === undefined ? control.place.release() : stream.abort('the transfer was stopped')) }
   pace.signal.addEventListener('abort', aborted, { once: true })
   try {
+    pace.begin()
+    stream = await (await control.place.open()).storageVolUpload(volume, 0, source.length, 0)
     const sum = digest(checksum)
     let written = 0
     control.progress(0, source.length)
-    pace.begin()
     for (let chunk: Buffer = head; ;) {
       pace.signal.throwIfAborted()
       sum.update(chunk)
@@ -211,7 +212,7 @@ async function upload(control: JobControl, { url, checksum }: UrlTransfer, sourc
     sum.verify(url)
     await stream.finish()
   } catch (error) {
-    await stream.abort(error instanceof Error ? error.message : String(error))
+    await stream?.abort(error instanceof Error ? error.message : String(error))
     throw error
   } finally {
     pace.signal.removeEventListener('abort', aborted)

@@ -33,14 +33,12 @@ afterAll(async () => {
 })
 
 /** One transfer of 8 MiB, and what became of it on the host. */
-async function begin({ contended = false } = {}) {
+async function begin({ contended = false, deaf = false } = {}) {
   const clock = new FakeClock()
   const stop = new AbortController()
   const log: string[] = []
   let written = 0
   let news = Promise.withResolvers<void>()
-  const aborted = Promise.withResolvers<never>()
-  aborted.promise.catch(() => undefined)
   const stream: UploadStream = {
     write: async chunk => {
       written += chunk.length
@@ -49,8 +47,10 @@ async function begin({ contended = false } = {}) {
       await Promise.resolve()
     },
     finish: async () => { log.push('finished'); await Promise.resolve() },
-    abort: async () => { log.push('aborted'); aborted.reject(new ConnectionLost('aborted')); await Promise.resolve() },
+    abort: async () => { log.push('aborted'); await Promise.resolve() },
   }
+  const ended = Promise.withResolvers<never>()
+  ended.promise.catch(() => undefined)
   const volume: StorageVolRef = { pool: 'images', name: 'web', key: '/web' }
   const calls = {
     storagePoolGetInfo: async () => ({ state: 2, capacity: 0, allocation: 0, available: 2 ** 40 }),
@@ -58,12 +58,12 @@ async function begin({ contended = false } = {}) {
     storageVolLookupByName: () => Promise.reject(new LibvirtError({ code: ErrorNumber.NO_STORAGE_VOL, domain: 18, level: 2, message: 'no volume', procedure: 'storageVolLookupByName' })),
     storageVolCreateXML: async () => { log.push('created'); return volume },
     storageVolDelete: async () => { log.push('removed') },
-    storageVolUpload: async () => stream,
-    close: async () => undefined,
+    storageVolUpload: () => (deaf ? ended.promise : Promise.resolve(stream)),
+    close: async () => { log.push('closed'); ended.reject(new ConnectionLost('closed')); await Promise.resolve() },
   } as unknown as Connection
   const control: JobControl = {
     signal: stop.signal,
-    place: { open: async () => calls, release: async () => undefined },
+    place: { open: async () => calls, release: () => calls.close() },
     contended: () => contended,
     inspected: async () => { log.push('inspected'); await Promise.resolve() },
     progress: () => undefined,
@@ -82,6 +82,7 @@ async function begin({ contended = false } = {}) {
     send: async (bytes: number) => {
       const goal = written + bytes
       response.write(Buffer.alloc(bytes))
+      if (goal === 8 * MIB) response.end()
       while (written < goal) await news.promise
     },
   }
@@ -97,7 +98,7 @@ describe('a server that drips', () => {
     await clock.advance(60_000)
     const error = await result
     expect(error).toBeInstanceOf(SourceError)
-    expect(error).toMatchObject({ failure: 'Transient', message: expect.stringMatching(/\/image gave 5000 bytes within a minute while other transfers wait for its place/) })
+    expect(error).toMatchObject({ failure: 'Transient', message: expect.stringMatching(/^Only 5000 bytes of http.*\/image arrived on the host within a minute while other transfers wait/) })
     expect(log.slice(2)).toEqual(expect.arrayContaining(['aborted', 'removed']))
     expect((error as Error).message).not.toContain('secret')
   })
@@ -122,6 +123,15 @@ describe('a server that drips', () => {
       await clock.advance(60_000)
     }
     expect(await result).toEqual({ format: 'raw' })
+  })
+
+  test('is not alone in that: a host that does not take the stream is left as well', async () => {
+    const { clock, log, result, response } = await begin({ contended: true, deaf: true })
+    response.write(Buffer.alloc(MIB))
+    await clock.asleep(ms => ms === 60_000)
+    await clock.advance(60_000)
+    expect(await result).toMatchObject({ failure: 'Transient', message: expect.stringMatching(/^Only 0 bytes/) })
+    expect(log).toEqual(['inspected', 'created', 'closed', 'removed'])
   })
 
   test('at the beginning is given two minutes, whether others wait or not', async () => {
