@@ -66,6 +66,8 @@ export class GuestWatch {
   readonly #options: GuestWatchOptions
   /** By UUID. */
   readonly #guests = new Map<string, Guest>()
+  /** How many interfaces of running guests have a MAC address. */
+  readonly #macs = new Map<string, number>()
   readonly #handlers: ((uuid: string) => void)[] = []
   readonly #aside: Aside<Asked>
   readonly #agents: Questions
@@ -132,14 +134,23 @@ export class GuestWatch {
     this.#guests.set(ref.uuid, guest)
     const known = new Set(guest.nics.map(({ mac }) => mac))
     const hadAgent = guest.agent
+    this.#count(guest, -1)
     Object.assign(guest, { dom: ref, live, ...interestingOf(live!) })
+    this.#count(guest, 1)
     const more = guest.nics.some(({ mac }) => !known.has(mac))
     if (hadAgent && !guest.agent) this.#disconnected(ref.uuid, guest)
     else if (guest.agent && (!hadAgent || more)) this.#connected(ref.uuid)
     if (more) this.#awaitARP(ref.uuid, guest)
   }
 
+  #count({ nics }: Guest, by: 1 | -1): void {
+    for (const { mac } of nics) this.#macs.set(mac, (this.#macs.get(mac) ?? 0) + by)
+    for (const { mac } of nics) if (this.#macs.get(mac) === 0) this.#macs.delete(mac)
+  }
+
   #forget(uuid: string): void {
+    const guest = this.#guests.get(uuid)
+    if (guest !== undefined) this.#count(guest, -1)
     this.#guests.delete(uuid)
     this.#hung.delete(uuid)
     this.#agents.drop(uuid)
@@ -192,7 +203,8 @@ export class GuestWatch {
     const named = guest.namedAt !== undefined && clock.now() - guest.namedAt < again
     try {
       const facts = await this.#aside.use(async connection => {
-        const byAgent = macsOf(guest, await unlessLacking(connection.domainInterfaceAddresses(guest.dom, AddressSource.AGENT)), 'Agent')
+        const answer = await unlessLacking(connection.domainInterfaceAddresses(guest.dom, AddressSource.AGENT))
+        const byAgent = addressesByMac(answer ?? [], new Set(guest.nics.map(({ mac }) => mac)), 'Agent')
         if (named) return { byAgent }
         const hostname = hostnameIn(await unlessLacking(connection.domainGetGuestInfo(guest.dom, GuestInfoTypes.HOSTNAME)))
         return { byAgent, hostname, os: osIn(await unlessLacking(connection.domainGetGuestInfo(guest.dom, GuestInfoTypes.OS))), namedAt: clock.now() }
@@ -212,7 +224,10 @@ export class GuestWatch {
     return again
   }
 
-  /** Interfaces on bridges for which no DHCP server of libvirt's answers, and of which nobody else knows. */
+  /**
+   * Interfaces on bridges for which no DHCP server of libvirt's answers, and of which nobody else knows. The table is the whole
+   * host's: of a MAC address that two guests have it does not say whose the address is.
+   */
   #onlyARPTells(guest: Guest): string[] {
     const { mirror } = this.#options.host
     const bridged = ({ type, network }: InterfaceFacts): boolean => {
@@ -220,7 +235,7 @@ export class GuestWatch {
       const observed = mirror.networkByName(network)
       return observed?.bridge !== undefined && observed.live?.includes('<dhcp>') !== true
     }
-    return guest.nics.filter(nic => !guest.byAgent.has(nic.mac) && !this.#isLeased(nic) && bridged(nic)).map(({ mac }) => mac)
+    return guest.nics.filter(nic => !guest.byAgent.has(nic.mac) && !this.#isLeased(nic) && bridged(nic) && this.#macs.get(nic.mac) === 1).map(({ mac }) => mac)
   }
 
   async #askARP(uuid: string): Promise<number | undefined> {
@@ -229,9 +244,9 @@ export class GuestWatch {
     if (guest === undefined || this.#onlyARPTells(guest).length === 0) return undefined
     if (this.#withoutARP > clock.now()) return this.#withoutARP - clock.now()
     try {
-      const byARP = macsOf(guest, await host.use().domainInterfaceAddresses(guest.dom, AddressSource.ARP), 'ARP')
+      const answer = await host.use().domainInterfaceAddresses(guest.dom, AddressSource.ARP)
       if (this.#guests.get(uuid) !== guest) return undefined
-      this.#take(uuid, guest, { byARP })
+      this.#take(uuid, guest, { byARP: addressesByMac(answer, new Set(this.#onlyARPTells(guest)), 'ARP') })
     } catch (error) {
       if (!(error instanceof LibvirtError) || SILENT.has(error.code)) return guest.patience.arp.next()
       // It is the same table for every guest.
@@ -258,9 +273,6 @@ async function unlessLacking<T>(answer: Promise<T>): Promise<T | undefined> {
 }
 
 const factsIn = ({ hostname, os, byAgent, byARP }: GuestFacts): GuestFacts => ({ hostname, os, byAgent, byARP })
-
-const macsOf = (guest: Guest, answer: Parameters<typeof addressesByMac>[0] | undefined, source: GuestAddress['source']): Map<string, GuestAddress[]> =>
-  addressesByMac(answer ?? [], new Set(guest.nics.map(({ mac }) => mac)), source)
 
 /** What of a live document decides whether, and whom, to ask. */
 function interestingOf(live: string): Pick<Guest, 'nics' | 'agent'> {

@@ -343,6 +343,19 @@ describe('the ARP table', () => {
     expect(count('arp web')).toBe(3)
   })
 
+  test('says of a MAC address that two guests have nothing of either', async () => {
+    host.arp = [nic(A, '192.168.1.7')]
+    host.mirror.set(domain('web', onBridge))
+    host.mirror.set(domain('thief', [{ mac: A, bridge: 'br1' }], { id: 2 }))
+    await clock.advance(10_000)
+    expect(host.asked).toEqual([])
+    host.mirror.set(domain('web', onBridge, { running: false }))
+    host.mirror.set(domain('web', onBridge, { running: false }))
+    host.mirror.set(domain('thief', [{ mac: A, bridge: 'br1' }, { mac: B, bridge: 'br1' }], { id: 2 }))
+    await clock.advance(1_000)
+    expect(host.asked).toEqual(['arp thief'])
+  })
+
   test('is asked at once for an interface that came, or whose link came up', async () => {
     host.arp = [nic(A, '192.168.1.7')]
     host.mirror.set(domain('web', onBridge))
