@@ -60,7 +60,7 @@ export interface OpenOptions {
   signal?: AbortSignal
   /** Deadline of every call that has none of its own, ms. */
   callTimeout: number
-  /** Calls may take as long as their bytes take: for a connection that carries nothing but such work. */
+  /** Calls may take as long as their bytes take: for a connection that carries nothing but such work. A stream runs on it, and ends it, instead of on a further one. */
   unhurried?: boolean
   /** Keepalive: a PING each interval (ms), broken after `keepAliveCount` unanswered ones. */
   keepAliveInterval: number

@@ -10,6 +10,7 @@ import type { Observed } from './objects.ts'
 import { HostChanged, capabilitiesOf, uuidIn, uuidOf } from './pin.ts'
 import { orElse } from './read.ts'
 import { Reader } from './reader.ts'
+import { Streams } from './streams.ts'
 
 /** Each state and what leaves it. */
 export type HostState =
@@ -36,6 +37,8 @@ export interface HostOptions {
   clock: Clock
   /** The host UUID that was learnt before; another one is HostChanged. */
   expectedUUID?: string
+  /** Connections for streams beside the one of all calls. */
+  maxConnections: number
   callTimeout: number
   keepAliveInterval: number
   keepAliveCount: number
@@ -51,13 +54,15 @@ const BACKOFF = { first: 1_000, last: 30_000 }
 
 export class Host {
   readonly mirror = new HostMirror()
+  /** For what takes long: a big upload must not stand in the way of calls. */
+  readonly streams: Streams
   readonly #options: HostOptions
   #state: HostState = 'Connecting'
   #since: number
   #error: Error | undefined
   #facts: HostFacts | undefined
   #connection: Connection | undefined
-  readonly #streams = new Set<Connection>()
+  readonly #further = new Set<Connection>()
   #closing = new AbortController()
   #running: Promise<void> | undefined
   #wake: (() => void) | undefined
@@ -84,6 +89,7 @@ export class Host {
       refreshesPool: uuid => this.#state !== 'Opening' && this.refreshesPool(uuid),
       onUnread: (id, error) => { options.log?.('an object could not be read', { uri: this.uri, id, error: error.message }) },
     })
+    this.streams = new Streams({ max: options.maxConnections, clock: options.clock, open: () => this.openFurther({ unhurried: true }) })
   }
 
   get uri(): string { return this.#options.uri }
@@ -107,15 +113,15 @@ export class Host {
     return this.#connection
   }
 
-  /** A further connection to the same host, for streams: a big upload must not stand in the way of calls. The caller closes it. */
-  async openStreamConnection(): Promise<Connection> {
+  /** A further connection to the same host, with settings of its own: for what must not stand in the way of calls. The caller closes it. */
+  async openFurther(settings: Partial<OpenOptions>): Promise<Connection> {
     this.use()
-    const connection = await this.#options.open(this.uri, { ...this.#openOptions(), unhurried: true })
+    const connection = await this.#options.open(this.uri, { ...this.#openOptions(), ...settings })
     try {
       // A name may lead to another machine than it did when the first connection was opened.
       if (this.#facts?.hostUUID !== undefined) this.#requirePinned(await uuidOf(connection))
-      this.#streams.add(connection)
-      void connection.closed.then(() => this.#streams.delete(connection))
+      this.#further.add(connection)
+      void connection.closed.then(() => this.#further.delete(connection))
       return connection
     } catch (error) {
       await connection.close()
@@ -132,7 +138,7 @@ export class Host {
     this.#closing.abort()
     this.#wake?.()
     // A stream that the host does not take would outlive everything else.
-    await Promise.all([this.#connection, ...this.#streams].map(async connection => { await connection?.close() }))
+    await Promise.all([this.#connection, ...this.#further].map(async connection => { await connection?.close() }))
     await this.#running
   }
 

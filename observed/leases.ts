@@ -8,6 +8,7 @@ import { childrenOf, childOf } from '../xml/tree.ts'
 import type { HostState } from './host.ts'
 import { type HostView, type ObservedChange, idOf } from './mirror.ts'
 import { type ObservedDomain, isActive } from './objects.ts'
+import { Patience } from './patience.ts'
 
 /** What is asked of a Host. */
 export interface LeaseHost {
@@ -25,9 +26,7 @@ interface Watched {
   /** MAC addresses of running guests, by the mirror's id of the guest. */
   guests: Map<string, Set<string>>
   leases: Map<string, DhcpLease[]>
-  /** Until when (ms) it is asked each second if an address is missing. */
-  until: number
-  delay: number
+  patience: Patience
   timer?: Timer
   /** When the timer is due, ms. */
   due: number
@@ -108,7 +107,7 @@ export class LeaseWatch {
   #watched(network: string): Watched {
     const known = this.#networks.get(network)
     if (known !== undefined) return known
-    const watched: Watched = { guests: new Map(), leases: new Map(), until: 0, delay: EVERY.awaited, due: 0, asking: false }
+    const watched: Watched = { guests: new Map(), leases: new Map(), patience: new Patience(this.#clock, { often: AWAITED_FOR, last: EVERY.last }), due: 0, asking: false }
     this.#networks.set(network, watched)
     return watched
   }
@@ -121,8 +120,7 @@ export class LeaseWatch {
 
   /** Asks each second from now on while an address is missing. */
   #await(network: string, watched: Watched, first: number = EVERY.awaited): void {
-    watched.until = this.#clock.now() + AWAITED_FOR
-    watched.delay = EVERY.awaited
+    watched.patience.begin()
     // A question that comes sooner stays: a stream of starts must not put it off for ever.
     if (watched.asking || (watched.timer !== undefined && watched.due <= this.#clock.now() + first)) return
     this.#sleep(watched)
@@ -165,13 +163,9 @@ export class LeaseWatch {
   /** How long until the next question, ms. */
   #next(watched: Watched): number {
     const missing = [...watched.guests.values()].some(macs => [...macs].some(mac => !watched.leases.has(mac)))
-    if (!missing) {
-      watched.delay = EVERY.awaited
-      return EVERY.last
-    }
-    if (this.#clock.now() < watched.until) return EVERY.awaited
-    watched.delay = Math.min(watched.delay * 2, EVERY.last)
-    return watched.delay
+    if (missing) return watched.patience.next()
+    watched.patience.rest()
+    return EVERY.last
   }
 
   /** Takes an answer whole, and tells whose addresses differ from before. */

@@ -94,6 +94,10 @@ export function interfaceFacts(domain: XmlElement): InterfaceFacts[] {
   })
 }
 
+/** True while the guest agent holds its end of the channel open. */
+export const agentConnected = (live: XmlElement | undefined): boolean =>
+  childrenOf(childOf(live, 'devices'), 'channel').some(channel => attributeOf(childOf(channel, 'target'), 'name') === 'org.qemu.guest_agent.0' && attributeOf(childOf(channel, 'target'), 'state') === 'connected')
+
 /** Sizes of libvirt's documents carry a unit; without one they are bytes (or KiB for memory: `base`). */
 export function bytesOf(element: XmlElement | undefined, base = 'bytes'): number {
   if (element === undefined) return 0

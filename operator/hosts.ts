@@ -6,6 +6,7 @@ import { parseDuration } from '../crds/duration.ts'
 import { type Hypervisor, connectionDefaults as usual } from '../crds/hypervisor.ts'
 import { annotations } from '../crds/names.ts'
 import type { Connection, DriverEvent, OpenOptions } from '../drivers/driver.ts'
+import { GuestWatch } from '../observed/guests.ts'
 import { Host, type HostState } from '../observed/host.ts'
 import { LeaseWatch } from '../observed/leases.ts'
 import type { ObservedChange } from '../observed/mirror.ts'
@@ -20,11 +21,12 @@ export interface HostsOptions {
   onObserved: (hypervisor: string, change: ObservedChange) => void
   onEvent: (hypervisor: string, event: DriverEvent) => void
   onLeases: (hypervisor: string, macs: Set<string>) => void
+  onGuest: (hypervisor: string, uuid: string) => void
   /** Pools whose content a StoragePool object answers for. */
   refreshesPool: (uuid: string) => boolean
 }
 
-interface Kept { host: Host; leases: LeaseWatch; settings: string }
+interface Kept { host: Host; leases: LeaseWatch; guests: GuestWatch; settings: string }
 
 export class Hosts {
   readonly #options: HostsOptions
@@ -36,6 +38,7 @@ export class Hosts {
 
   get(name: string): Host | undefined { return this.#kept.get(name)?.host }
   leases(name: string): LeaseWatch | undefined { return this.#kept.get(name)?.leases }
+  guests(name: string): GuestWatch | undefined { return this.#kept.get(name)?.guests }
   * entries(): Iterable<[string, Host]> {
     for (const [name, { host }] of this.#kept) yield [name, host]
   }
@@ -57,12 +60,13 @@ export class Hosts {
   }
 
   #open(name: string, settings: string, uri: string, connection: Hypervisor['spec']['connection'], expectedUUID: string | undefined): Host {
-    const { open, clock, log, relistInterval, onCall, onState, onObserved, onEvent, onLeases, refreshesPool } = this.#options
+    const { open, clock, log, relistInterval, onCall, onState, onObserved, onEvent, onLeases, onGuest, refreshesPool } = this.#options
     const host = new Host({
       uri,
       open,
       clock,
       expectedUUID,
+      maxConnections: connection?.maxConnections ?? usual.maxConnections,
       callTimeout: parseDuration(connection?.callTimeout ?? usual.callTimeout),
       keepAliveInterval: parseDuration(connection?.keepAliveInterval ?? usual.keepAliveInterval),
       keepAliveCount: connection?.keepAliveCount ?? usual.keepAliveCount,
@@ -74,7 +78,9 @@ export class Hosts {
     host.refreshesPool = refreshesPool
     const leases = new LeaseWatch({ host, clock })
     leases.onChange(macs => { onLeases(name, macs) })
-    this.#kept.set(name, { host, leases, settings })
+    const guests = new GuestWatch({ host, clock, leased: (mac, network) => leases.leasesFor(mac, network).length > 0, again: relistInterval })
+    guests.onChange(uuid => { onGuest(name, uuid) })
+    this.#kept.set(name, { host, leases, guests, settings })
     host.onState(state => { onState(name, state) })
     host.mirror.onChange(change => { onObserved(name, change) })
     host.onEvent(event => { onEvent(name, event) })
@@ -89,9 +95,10 @@ export class Hosts {
     await known.host.close()
   }
 
-  #drop(name: string, { host, leases }: Kept): void {
+  #drop(name: string, { host, leases, guests }: Kept): void {
     this.#kept.delete(name)
     leases.close()
+    guests.close()
     void host.close()
   }
 

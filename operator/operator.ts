@@ -103,6 +103,7 @@ export class Operator {
         if (event.type === 'domain' && event.name === 'device-removal-failed') kinds.VirtualDomain.detachFailed(event.dom.uuid, event.devAlias)
       },
       onLeases: (_name, macs) => { wake.leases(macs) },
+      onGuest: (_name, uuid) => { wake.guest(uuid) },
       refreshesPool: uuid => this.#mirrors.StoragePool.by('uuid', uuid).length > 0,
     })
     this.world = {
@@ -115,6 +116,7 @@ export class Operator {
       host: name => this.hosts.get(name),
       hosts: () => this.hosts.entries(),
       leases: (name, mac, network) => this.hosts.leases(name)?.leasesFor(mac, network) ?? [],
+      guest: (name, uuid) => this.hosts.guests(name)?.factsOf(uuid),
     }
     addIndexes(this.world)
     const wake = new Wake(this.world, this.queue)
@@ -124,7 +126,7 @@ export class Operator {
       StoragePool: poolKind({ retainAll: retainAll('StoragePool') }),
       StorageVolume: volumeKind({ wake: wakeKey, clock, retainAll: retainAll('StorageVolume'), sourceAddresses: options.sourceAddresses }),
       VirtualNetwork: networkKind({ retainAll: retainAll('VirtualNetwork') }),
-      VirtualDomain: domainKind({ retainAll: retainAll('VirtualDomain') }),
+      VirtualDomain: domainKind({ wake: wakeKey, retainAll: retainAll('VirtualDomain') }),
     }
     this.#volumes = kinds.StorageVolume
     const status = Object.fromEntries(definitions.map(({ resource }) => [resource.kind, new StatusWriter<any>({ client: this.#client, resource, mirror: this.#mirrors[resource.kind as KindName] })])) // oxlint-disable-line typescript/no-explicit-any -- one writer per kind

@@ -191,6 +191,11 @@ export class Wake {
   leases(macs: Set<string>): void {
     for (const mac of macs) for (const object of this.#world.mirrors.VirtualDomain.by('mac', mac.toLowerCase())) this.#add(object)
   }
+
+  /** A guest's agent, or the host's ARP table, told something new. */
+  guest(uuid: string): void {
+    this.#allBy('uuid', uuid, ['VirtualDomain'])
+  }
 }
 
 /** Our own status writes never enqueue: only what people and controllers write does. */

@@ -251,6 +251,8 @@ export class Loop {
     if (!told && !isSettled(standing) && (before?.reason !== standing.reason || (!normal && before.message !== standing.message))) {
       recorder.event(object, normal ? 'Normal' : 'Warning', standing.reason, standing.message)
     }
+    const synced = (conditions: typeof common.conditions | undefined): string | undefined => findCondition(conditions, 'Synced')?.message
+    if (plan?.unsynced !== undefined && synced(common.conditions) === plan.unsynced && synced(object.status?.conditions) !== plan.unsynced) recorder.event(object, 'Warning', 'Unsynced', plan.unsynced)
     const written = await status[object.kind as HostObjectKind].write(object, { ...own, ...common, ...(actions.length > 0 ? { actions } : {}) })
     if (written === undefined) throw new StaleMirror()
   }

@@ -44,6 +44,7 @@ export function commonStatus(standing: Standing, plan: Plan | undefined, at: Cir
   const drift = plan?.drift ?? []
   if (at.paused) wanted.push({ type: 'Synced', status: 'Unknown', reason: 'ReconcilePaused', message: 'Reconciling is paused by the annotation vireo.dev/paused; remove it to go on.', observedGeneration })
   else if (drift.length > 0) wanted.push({ type: 'Synced', status: 'False', reason: 'Drifted', message: `Changed on the host and left so by driftPolicy: ${list(drift.map(entry => entry.path))}.`, observedGeneration })
+  else if (plan?.unsynced !== undefined && settled) wanted.push({ type: 'Synced', status: 'False', reason: 'Updating', message: plan.unsynced, observedGeneration })
   else wanted.push({ type: 'Synced', status: unknown ? 'Unknown' : settled ? 'True' : 'False', reason: standing.reason, message: settled ? 'The host holds what the spec says.' : standing.message, observedGeneration })
   if (!at.paused && !settled) {
     if (isStalled(standing)) wanted.push({ type: 'Stalled', status: 'True', reason: standing.reason, message: standing.message, observedGeneration })

@@ -33,6 +33,8 @@ export interface Plan<A extends Action = Action> {
   pending: PendingChange[]
   /** False: the pending changes were not asked for by a field that is set; they are listed, RestartRequired is not raised. */
   restartRequired: boolean
+  /** Why the host does not hold what the spec says although the object stands well: a sentence with what to do. */
+  unsynced?: string
   /** Differences that stay because driftPolicy says so. */
   drift: DriftEntry[]
   /** Conditions of the kind's own that hold now. */

@@ -8,6 +8,7 @@ import type { StoragePool } from '../crds/storagepool.ts'
 import type { StorageVolume } from '../crds/storagevolume.ts'
 import type { VirtualDomain } from '../crds/virtualdomain.ts'
 import type { VirtualNetwork } from '../crds/virtualnetwork.ts'
+import type { GuestFacts } from '../observed/told.ts'
 import type { Host } from '../observed/host.ts'
 
 export interface Mirrors {
@@ -41,6 +42,8 @@ export interface World {
   host(hypervisor: string): Host | undefined
   /** Addresses that the DHCP server of a Hypervisor's network (libvirt's name) leased to a MAC address. */
   leases(hypervisor: string, mac: string, network: string): { ipaddr: string; prefix: number }[]
+  /** What a running guest's agent and the host's ARP table told of it. */
+  guest(hypervisor: string, uuid: string): GuestFacts | undefined
   hosts(): Iterable<[string, Host]>
 }
 

@@ -61,7 +61,8 @@ export const openRemote = async (target: Target, options: OpenOptions & ClientOp
   const { client, features } = await dial(target, options, (procedure, payload) => events.message(procedure, payload), options.signal)
   return remoteConnection({
     name: target.name, client, events, features,
-    dial: async (more) => (await dial(target, { ...options, ...more })).client,
+    // One that is there for work that takes long does it itself.
+    dial: async (more) => (options.unhurried ? client : (await dial(target, { ...options, ...more })).client),
     storageAside: !options.unhurried && servedByDaemon.test(target.name),
   })
 }

@@ -1,10 +1,11 @@
 // The domain's own part of the status: what is observed, in the spec's words. Pure.
 
 import { alias } from '../../crds/names.ts'
+import type { InterfaceAddress } from '../../crds/virtualdomain.ts'
 import { formatBytes } from '../../crds/quantity.ts'
 import { type XmlElement, attributeOf, childOf, textOf } from '../../xml/tree.ts'
+import { agentConnected } from '../../observed/objects.ts'
 import { computedMac } from '../identity.ts'
-import { agentConnected } from './live.ts'
 import type { DomainInputs } from './plan.ts'
 import { powerStateName, reasonInForce, reasonName } from './power.ts'
 import { devicesOf } from './render.ts'
@@ -28,6 +29,16 @@ function deviceOf(document: XmlElement, kind: 'disk' | 'interface' | 'graphics',
 const isGlobal4 = (address: string): boolean => /^\d+\.\d+\.\d+\.\d+$/.test(address) && !address.startsWith('127.') && !address.startsWith('169.254.')
 const isGlobal6 = (address: string): boolean => address.includes(':') && !/^(fe[89ab]|::1$)/i.test(address)
 
+/** By whom they are known best: an address leased is known by its lease, and what ARP saw counts only where nobody knows any. */
+function addressesOf(inputs: DomainInputs, mac: string, network: string | undefined): InterfaceAddress[] {
+  const key = mac.toLowerCase()
+  // Anybody may write any MAC address: what another network leased to it is another's.
+  const leased: InterfaceAddress[] = (network === undefined ? [] : inputs.leases(mac, network)).map(({ ipaddr, prefix }) => ({ address: ipaddr, prefix, source: 'Lease' }))
+  const told = [...leased, ...inputs.guest?.byAgent.get(key) ?? []]
+  const known = told.length > 0 ? told : inputs.guest?.byARP.get(key) ?? []
+  return [...new Map(known.toReversed().map(entry => [entry.address, entry])).values()].toSorted((a, b) => (a.address < b.address ? -1 : 1)).slice(0, 64)
+}
+
 function interfaces(inputs: DomainInputs, document: XmlElement): Record<string, unknown>[] {
   const { object, binding, observed } = inputs
   return entriesOf(object.spec.interfaces, document, 'interface').flatMap((entry: { name: string; mac?: string }) => {
@@ -36,15 +47,14 @@ function interfaces(inputs: DomainInputs, document: XmlElement): Record<string, 
     if (device === undefined) return []
     const found = attributeOf(childOf(device, 'mac'), 'address') ?? mac
     const running = observed?.live !== undefined
-    // Anybody may write any MAC address: what another network leased to it is another's.
     const network = attributeOf(childOf(device, 'source'), 'network')
-    const addresses = running && network !== undefined ? inputs.leases(found, network).map(lease => ({ address: lease.ipaddr, prefix: lease.prefix, source: 'Lease' })) : []
+    const addresses = running ? addressesOf(inputs, found, network) : []
     return [{
       name: entry.name,
       mac: found,
       target: running ? attributeOf(childOf(device, 'target'), 'dev') : undefined,
       linkState: attributeOf(childOf(device, 'link'), 'state') ?? 'up',
-      addresses: addresses.length > 0 ? addresses.toSorted((a, b) => (a.address < b.address ? -1 : 1)) : undefined,
+      addresses: listOrNone(addresses),
     }]
   })
 }
@@ -111,6 +121,6 @@ export function describeDomain(inputs: DomainInputs): Record<string, unknown> {
     disks: listOrNone(disks(inputs, document)),
     consoles: found.live && listOrNone(consoles(found.live)),
     graphics: found.live && listOrNone(graphics(inputs, found.live)),
-    guestAgent: found.live !== undefined && devicesOf(found.live, 'channel').length > 0 ? { connected: agentConnected(found.live) } : undefined,
+    guestAgent: found.live !== undefined && devicesOf(found.live, 'channel').length > 0 ? { connected: agentConnected(found.live), hostname: inputs.guest?.hostname, os: inputs.guest?.os } : undefined,
   }
 }

@@ -276,6 +276,7 @@ export function gatherDomain(world: World, object: VirtualDomain, { memory: memo
     now: world.clock.now(),
     retainAll,
     leases: (mac, network) => world.leases(bound.name, mac, network),
+    guest: world.guest(bound.name, uuid),
     gracePeriod: parseDuration(object.spec.shutdown?.gracePeriod ?? '90s'),
   }
 }

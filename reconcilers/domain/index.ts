@@ -22,9 +22,11 @@ const fresh = (): DomainMemory => ({ ends: 0, spelling: new Map(), detaching: ne
 export interface DomainKindOptions {
   /** True while the CRD is being deleted: everything stays on the hosts. */
   retainAll?: () => boolean
+  /** News of an object, by its key. */
+  wake?: (key: string) => void
 }
 
-export function domainKind({ retainAll = () => false }: DomainKindOptions = {}): Kind<VirtualDomain, DomainInputs, DomainAction> & { detachFailed(uuid: string, alias: string): void } {
+export function domainKind({ retainAll = () => false, wake = () => undefined }: DomainKindOptions = {}): Kind<VirtualDomain, DomainInputs, DomainAction> & { detachFailed(uuid: string, alias: string): void } {
   const memories = new Map<string, DomainMemory>()
   const keys = new Map<string, string>()
   const verifiedSeeds = new Set<string>()
@@ -57,7 +59,7 @@ export function domainKind({ retainAll = () => false }: DomainKindOptions = {}):
     observedId: ({ binding }) => idOf.domain(binding.uuid),
 
     async perform(action, inputs) {
-      await performDomain(action, inputs, verifiedSeeds)
+      await performDomain(action, inputs, { verifiedSeeds, wake })
       if (action.type === 'Defined') defined.set(inputs.binding.uuid, action.xml)
     },
 

@@ -39,10 +39,6 @@ function pair(live: XmlElement, wanted: XmlElement, name: string): { wanted: Xml
   })
 }
 
-/** True while the guest agent holds its end of the channel open. */
-export const agentConnected = (live: XmlElement | undefined): boolean =>
-  devicesOf(live, 'channel').some(channel => attributeOf(childOf(channel, 'target'), 'name') === 'org.qemu.guest_agent.0' && attributeOf(childOf(channel, 'target'), 'state') === 'connected')
-
 const replaceChild = (parent: XmlElement, child: XmlElement | undefined, name: string): void => {
   parent.children = parent.children.filter(other => typeof other === 'string' || other.name !== name)
   if (child !== undefined) parent.children.push(child)
@@ -58,6 +54,24 @@ const sourceKey = (device: XmlElement | undefined): string => {
 const removable = (device: XmlElement): boolean => device.name === 'disk' && ['cdrom', 'floppy'].includes(device.attributes.device ?? '')
 const pathOf = (device: XmlElement): string => specPath(`devices/${device.name}[${labelOf(device)}]`)
 
+/** What was asked of the balloon, KiB, and when, ms. */
+export interface AskedMemory { kib: number; at: number }
+
+/** How long a guest has to take memory or to give it back, ms. */
+const BALLOON = 60_000
+
+/** Memory that was asked for and is not reached; `left`: how long it has yet before that is worth a word, ms. */
+export function balloonOf({ live, wanted, asked, now }: { live: XmlElement; wanted: XmlElement; asked: AskedMemory | undefined; now: number }): { left: number; change: PendingChange; message: string } | undefined {
+  const [had, memory] = [live, wanted].map(document => number(childOf(document, 'currentMemory'))) as [number, number]
+  if (asked?.kib !== memory || memory === had || memory > number(childOf(live, 'memory'))) return undefined
+  const [current, desired] = [had, memory].map(kib => shown('memory', String(kib)))
+  return {
+    left: Math.max(0, asked.at + BALLOON - now),
+    change: { path: 'memory', current, desired, apply: 'ColdStart' },
+    message: `The guest was asked for ${desired} of memory and has ${current}: its balloon did not move there within a minute. See that its virtio_balloon driver is loaded and that it has memory to spare; a cold start (annotation vireo.dev/restart) asks anew, and spec.memory: ${current} takes it as it is.`,
+  }
+}
+
 export interface LiveInput {
   live: XmlElement
   wanted: XmlElement
@@ -68,18 +82,18 @@ export interface LiveInput {
   applied: XmlElement | undefined
   /** True for devices whose removal was asked for and is not to be asked for again yet. */
   detaching: (alias: string) => boolean
-  /** Memory asked of the balloon before, KiB: the guest may take its time. */
-  askedMemory?: number
+  /** Memory asked of the balloon before: the guest may take its time. */
+  asked?: AskedMemory
   /** The guest's next reboot is to be a cold start. */
   rebootEnds: boolean
 }
 
 export function liveActions(input: LiveInput): LiveAction[] {
-  const { live, wanted, started, applied, askedMemory } = input
+  const { live, wanted, started, applied, asked } = input
   const actions: LiveAction[] = []
   const memory = number(childOf(wanted, 'currentMemory'))
   const had = number(childOf(live, 'currentMemory'))
-  if (memory !== had && memory <= number(childOf(live, 'memory')) && askedMemory !== memory) {
+  if (memory !== had && memory <= number(childOf(live, 'memory')) && asked?.kib !== memory) {
     actions.push({ type: 'MemorySet', path: 'memory', found: shown('memory', String(had)), expected: shown('memory', String(memory)), reason: `Set memory from ${shown('memory', String(had))} to ${shown('memory', String(memory))} while the guest runs.`, kib: memory })
   }
   const cpus = currentCpus(wanted)

@@ -5,6 +5,8 @@ import { CallTimeout, ErrorNumber, LibvirtError, isAbsent } from '../../drivers/
 import type { Host } from '../../observed/host.ts'
 import { idOf } from '../../observed/mirror.ts'
 import { el, serializeXml } from '../../xml/tree.ts'
+import { Refusal } from '../plan.ts'
+import { keyOf } from '../world.ts'
 import { isoImage } from './iso.ts'
 import type { LiveAction } from './live.ts'
 import { type DomainAction, type DomainInputs, type DomainMemory, type RefusedLive, STAGES_LIVE } from './plan.ts'
@@ -18,12 +20,18 @@ const UNDEFINE_ALL = UndefineFlags.MANAGED_SAVE | UndefineFlags.SNAPSHOTS_METADA
 const LIVE_ACTIONS = new Set<string>(['MemorySet', 'VcpusSet', 'TitleSet', 'DescriptionSet', 'LifecycleSet', 'DeviceAttached', 'DeviceDetached', 'DeviceUpdated'] satisfies LiveAction['type'][])
 const isLiveAction = (action: DomainAction): action is LiveAction => LIVE_ACTIONS.has(action.type)
 
-/** `verifiedSeeds` learns of each seed that was written to the end. */
-export async function performDomain(action: DomainAction, inputs: DomainInputs, verifiedSeeds: Set<string>): Promise<void> {
+export interface DomainTools {
+  /** Learns of each seed that was written to the end. */
+  verifiedSeeds: Set<string>
+  /** News of an object, by its key. */
+  wake: (key: string) => void
+}
+
+export async function performDomain(action: DomainAction, inputs: DomainInputs, tools: DomainTools): Promise<void> {
   const { host } = inputs.bound
   const connection = host.use()
   const dom: DomainRef = inputs.observed?.ref ?? { name: inputs.binding.name, uuid: inputs.binding.uuid, id: -1 }
-  if (!isLiveAction(action)) return await performOther(action, connection, dom, inputs, verifiedSeeds)
+  if (!isLiveAction(action)) return await performOther(action, connection, dom, inputs, tools)
   try {
     await performLive(action, connection, dom, inputs)
   } catch (error) {
@@ -52,7 +60,7 @@ async function performLive(action: LiveAction, connection: Connection, dom: Doma
   switch (action.type) {
     case 'MemorySet':
       await connection.domainSetMemoryFlags(dom, action.kib, Affect.LIVE)
-      memory.askedMemory = action.kib
+      memory.askedMemory = { kib: action.kib, at: now }
       return
     case 'VcpusSet': return await connection.domainSetVcpusFlags(dom, action.count, Affect.LIVE)
     case 'TitleSet': return await connection.domainSetMetadata(dom, 1, action.text, null, null, Affect.LIVE)
@@ -79,7 +87,7 @@ async function performLive(action: LiveAction, connection: Connection, dom: Doma
   }
 }
 
-async function performOther(action: DomainAction, connection: Connection, dom: DomainRef, inputs: DomainInputs, verifiedSeeds: Set<string>): Promise<void> {
+async function performOther(action: DomainAction, connection: Connection, dom: DomainRef, inputs: DomainInputs, tools: DomainTools): Promise<void> {
   const { memory, now, object } = inputs
   switch (action.type) {
     case 'Defined':
@@ -117,8 +125,8 @@ async function performOther(action: DomainAction, connection: Connection, dom: D
     case 'Undefined': return await undefine(connection, dom)
     // The loop reads the domain after every action; that read is the answer.
     case 'LookedUp': return
-    case 'SeedWritten': return await writeSeed(action, inputs.bound.host, verifiedSeeds)
-    case 'SeedRemoved': return await removeSeed(action, inputs.bound.host, verifiedSeeds)
+    case 'SeedWritten': return await writeSeed(action, inputs, tools)
+    case 'SeedRemoved': return await removeSeed(action, inputs.bound.host, tools.verifiedSeeds)
     default: throw new TypeError(`unknown action ${action.type}`)
   }
 }
@@ -143,27 +151,30 @@ async function undefine(connection: Connection, dom: DomainRef): Promise<void> {
   }
 }
 
-async function writeSeed({ pool, name, files }: Extract<SeedAction, { type: 'SeedWritten' }>, host: Host, verified: Set<string>): Promise<void> {
-  const image = isoImage('cidata', { ...files })
-  const ref = host.mirror.pool(pool)!.ref
-  const connection = host.use()
-  const half = await connection.storageVolLookupByName(ref, name).catch((error: unknown) => { if (isAbsent(error, 'volume')) return undefined; throw error })
-  if (half !== undefined) await connection.storageVolDelete(half, 0)
-  const xml = el('volume', {}, el('name', {}, name), el('capacity', { unit: 'bytes' }, image.length), el('target', {}, el('format', { type: 'raw' }), el('permissions', {}, el('mode', {}, '0600'))))
-  const volume = await connection.storageVolCreateXML(ref, serializeXml(xml), 0)
-  const path = await connection.storageVolGetPath(volume)
-  // One of the same content may have been whole before, and removed.
-  verified.delete(path)
-  const stream = await host.openStreamConnection()
+async function writeSeed({ pool, name, files }: Extract<SeedAction, { type: 'SeedWritten' }>, { object, bound: { host, name: hypervisor } }: DomainInputs, { verifiedSeeds, wake }: DomainTools): Promise<void> {
+  const key = keyOf(object)
+  // A worker waits for no upload: the next place that is free is kept for this object, which is woken then.
+  const place = host.streams.takeSoon(key, () => { wake(key) })
+  if (place === undefined) throw new Refusal('Updating', `Waiting to write the cloud-init seed: all connections for streams to Hypervisor ${hypervisor} carry transfers (its spec.connection.maxConnections is ${host.streams.max}). The next free one is this domain's.`)
   try {
-    const upload = await stream.storageVolUpload(volume, 0, image.length, 0)
+    const image = isoImage('cidata', { ...files })
+    const ref = host.mirror.pool(pool)!.ref
+    const connection = host.use()
+    const half = await connection.storageVolLookupByName(ref, name).catch((error: unknown) => { if (isAbsent(error, 'volume')) return undefined; throw error })
+    if (half !== undefined) await connection.storageVolDelete(half, 0)
+    const xml = el('volume', {}, el('name', {}, name), el('capacity', { unit: 'bytes' }, image.length), el('target', {}, el('format', { type: 'raw' }), el('permissions', {}, el('mode', {}, '0600'))))
+    const volume = await connection.storageVolCreateXML(ref, serializeXml(xml), 0)
+    const path = await connection.storageVolGetPath(volume)
+    // One of the same content may have been whole before, and removed.
+    verifiedSeeds.delete(path)
+    const upload = await (await place.open()).storageVolUpload(volume, 0, image.length, 0)
     await upload.write(image)
     await upload.finish()
+    await host.refresh(idOf.volume(pool, name))
+    verifiedSeeds.add(path)
   } finally {
-    await stream.close()
+    await place.release()
   }
-  await host.refresh(idOf.volume(pool, name))
-  verified.add(path)
 }
 
 async function removeSeed({ pool, name }: Extract<SeedAction, { type: 'SeedRemoved' }>, host: Host, verified: Set<string>): Promise<void> {

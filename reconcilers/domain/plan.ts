@@ -3,7 +3,8 @@
 import { deletionPolicyOf, driftActionOf } from '../defaults.ts'
 import { DomainState } from '../../drivers/driver.ts'
 import { ErrorNumber } from '../../drivers/errors.ts'
-import { type ObservedDomain, isActive, isEnding } from '../../observed/objects.ts'
+import type { GuestFacts } from '../../observed/told.ts'
+import { type ObservedDomain, agentConnected, isActive, isEnding } from '../../observed/objects.ts'
 import { type XmlElement, childOf, serializeXml, textOf } from '../../xml/tree.ts'
 import type { Owner, Ownership } from '../identity.ts'
 import type { Inputs } from '../kind.ts'
@@ -11,7 +12,7 @@ import { type Action, type PendingChange, type Plan, type Standing, isSettled, p
 import { ConditionType } from '../../crds/conditions.ts'
 import type { VirtualDomain } from '../../crds/virtualdomain.ts'
 import { type NextDocument, type Spelling, appliedOf, nextDocument, released } from './document.ts'
-import { type LiveAction, agentConnected, liveActions, pendingChanges, shown, waits } from './live.ts'
+import { type AskedMemory, type LiveAction, balloonOf, liveActions, pendingChanges, shown, waits } from './live.ts'
 import { LIFECYCLE, specPath } from './paths.ts'
 import { OFF_BY_WISH, type PowerAction, type PowerMemory, type PowerPlan, RESTARTING, askToEnd, powerPlan, reasonInForce } from './power.ts'
 import { type SeedInput, type SeedAction, seedActions } from './seed.ts'
@@ -39,7 +40,7 @@ export interface DomainMemory extends PowerMemory {
   spelling: Spelling
   /** By alias. */
   detaching: Map<string, Detaching>
-  askedMemory?: number
+  askedMemory?: AskedMemory
   /** By the reason sentence of the action. */
   refusedLive: Map<string, RefusedLive>
   /** What an adoption staged for a guest that ran already: it carries no record of what it was started with. */
@@ -70,6 +71,8 @@ export interface DomainInputs extends Inputs<VirtualDomain> {
   gracePeriod: number
   /** Addresses that a network (libvirt's name) leased to a MAC address. */
   leases(mac: string, network: string): LeasedAddress[]
+  /** What is known of the running guest beside its documents. */
+  guest?: GuestFacts
 }
 
 /** Live changes that a host refuses with these codes are staged; any other refusal is an error to show. */
@@ -177,6 +180,7 @@ function planExisting(inputs: DomainInputs, observed: ObservedDomain): Plan<Doma
     actions: [...seedActions(inputs.seed), ...(correct ? [...config, ...live.actions] : [...live.actions, ...config]), ...power.actions],
     pending: live.pending,
     restartRequired: active && live.restartRequired,
+    unsynced: live.unsynced,
     drift: [...new Map(drift.map(entry => [entry.path, { ...entry, path: inSpec(entry.path, object), expected: shown(entry.path, entry.expected), found: shown(entry.path, entry.found) }])).values()],
     ...agentOf(found?.live),
     verbs: [...unrecorded(inputs), ...power.verbs],
@@ -195,7 +199,7 @@ const soonest = (...times: (number | undefined)[]): number | undefined => {
   return known.length === 0 ? undefined : Math.max(0, Math.min(...known))
 }
 
-interface LivePlan { actions: LiveAction[]; pending: PendingChange[]; restartRequired: boolean; drift: { path: string; expected?: string; found?: string }[]; requeueAfter?: number }
+interface LivePlan { actions: LiveAction[]; pending: PendingChange[]; restartRequired: boolean; unsynced?: string; drift: { path: string; expected?: string; found?: string }[]; requeueAfter?: number }
 
 /** What the running guest takes now, what it has refused or cannot take, and what somebody else changed on it. */
 function planLive(inputs: DomainInputs, next: NextDocument, active: boolean): LivePlan {
@@ -215,7 +219,7 @@ function planLive(inputs: DomainInputs, next: NextDocument, active: boolean): Li
     due.push(detachDue(asked) - now)
     return detachDue(asked) > now
   }
-  for (const action of liveActions({ live, wanted: rendered!.wanted, next: next.document, started, applied: appliedOf(found.inactive), detaching, askedMemory: memory.askedMemory, rebootEnds }).map(found => ({ ...found, path: inSpec(found.path, object), reason: inSpec(found.reason, object) }))) {
+  for (const action of liveActions({ live, wanted: rendered!.wanted, next: next.document, started, applied: appliedOf(found.inactive), detaching, asked: memory.askedMemory, rebootEnds }).map(found => ({ ...found, path: inSpec(found.path, object), reason: inSpec(found.reason, object) }))) {
     const refused = memory.refusedLive.get(action.reason)
     if (refused !== undefined && (refused.again === undefined || refused.again > now)) {
       const { again, ...change } = refused
@@ -226,6 +230,13 @@ function planLive(inputs: DomainInputs, next: NextDocument, active: boolean): Li
   }
   plan.pending = unique(pending)
   plan.restartRequired = plan.pending.some(change => !followsUnset(change.path, inputs))
+  const balloon = balloonOf({ live, wanted: rendered!.wanted, asked: memory.askedMemory, now })
+  // The process before this one may have said so already.
+  if (balloon !== undefined && (balloon.left === 0 || object.status?.pendingChanges?.some(({ path, desired }) => path === 'memory' && desired === balloon.change.desired))) {
+    // A restart is asked of nobody: where the driver is missing, the guest would be restarted for ever.
+    plan.pending = unique([...plan.pending, balloon.change])
+    plan.unsynced = balloon.message
+  } else due.push(balloon?.left)
   plan.requeueAfter = soonest(...due)
   return plan
 }

@@ -49,7 +49,7 @@ const planBeginning = (inputs: VolumeInputs): VolumePlan =>
 
 function planRunning(inputs: VolumeInputs, state: JobState): VolumePlan {
   switch (state.phase) {
-    case 'Queued': return transferring('Waiting for another transfer to this host to end.')
+    case 'Queued': return transferring(`Waiting for another transfer to Hypervisor ${inputs.bound.name} to end: its spec.connection.maxConnections is ${inputs.bound.host.streams.max}.`)
     case 'Inspecting': return transferring(`Opening ${from(inputs)}.`)
     case 'Inspected':
       // The status written after this plan is the record; the next plan goes on.

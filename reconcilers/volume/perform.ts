@@ -80,7 +80,7 @@ function start({ object, bound, attempt, origin, binding, pool }: VolumeInputs, 
     host: bound.host, clock: world.clock, pool: pool.ref, name: binding.name,
     render: ({ format, capacity }) => serializeXml(renderVolume({ name: binding.name, poolType: pool.type, capacity, format, preallocation, backing: origin.type === 'Backing' ? origin : undefined })),
   }
-  const options = { uid: object.metadata.uid, host: bound.name, attempt }
+  const options = { uid: object.metadata.uid, host: { name: bound.name, streams: bound.host.streams }, attempt }
   if (origin.type === 'Clone') {
     const { source, pool: sourcePool, format: sourceFormat, capacity } = origin
     jobs.start(keyOf(object), options, control => transferClone(control, { source, sourcePool, sourceFormat, capacity, destination, format: binding.format ?? sourceFormat }))

@@ -215,6 +215,27 @@ describe('updates of a domain', () => {
     })
   })
 
+  test('a guest tells its name, its system and its addresses by its agent; without one, ARP is asked for the address on a bridge', async () => {
+    await stage.host.execOk(['sh', '-c', 'ip addr add 10.77.0.1/24 dev br0 && ip link set br0 up'])
+    const spec = booting('', 'vireo-static=eth1:10.77.0.2/24,10.77.0.1')
+    const { kernelBoot } = spec.os as { kernelBoot: Json }
+    await stage.apply(domain('teller', {
+      ...spec, memory: '192Mi', defaultDevices: { rng: 'Disabled' }, os: { machine: 'pc', kernelBoot: { ...kernelBoot, initrd: { path: '/var/lib/vireo/initrd-agent' } } },
+      interfaces: [{ name: 'lan', networkRef: { name: 'lab' } }, { name: 'mgmt', bridge: { name: 'br0' } }],
+    }))
+    const sources = (found: AnyObject): string => JSON.stringify((found.status?.interfaces as { addresses?: { address: string; prefix?: number; source: string }[] }[] | undefined)?.map(nic => nic.addresses?.filter(({ address }) => address.includes('.')).map(({ address, prefix, source }) => `${source} ${address.split('.', 3).join('.')}/${prefix}`)))
+    const found = await look('teller', object => sources(object) === '[["Lease 192.168.150/24"],["Agent 10.77.0/24"]]' && object.status?.guestAgent?.os, 120_000)
+    expect(found.status!.guestAgent).toEqual({ connected: true, hostname: 'guest', os: 'vireo test guest 1 (busybox)' })
+    expect(isTrue(found, 'AgentConnected')).toBe(true)
+    expect(found.status!.address).toMatch(/^192\.168\.150\./)
+    await patchSpec(stage, 'teller', { defaultDevices: { rng: 'Disabled', guestAgent: 'Disabled' } })
+    // libvirt 9.0 cannot read the ARP table of newer kernels: what it tells virsh is what there is to tell.
+    const { stdout } = await stage.host.exec(['virsh', 'domifaddr', 'teller', '--source', 'arp'])
+    const less = await look('teller', object => sources(object) === `[["Lease 192.168.150/24"],${stdout.includes('10.77.0.2') ? '["ARP 10.77.0/undefined"]' : 'null'}]`)
+    expect(less.status!.guestAgent).toBeUndefined()
+    await remove('teller')
+  })
+
   test('a deaf guest keeps a device that it should let go of: the entry stays, and it is asked again', async () => {
     await create('deaf', { ...idle, os: { machine: 'q35' }, disks: [{ name: 'held', volumeRef: { name: 'two' } }] })
     await patchSpec(stage, 'deaf', { disks: [] })

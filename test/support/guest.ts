@@ -3,7 +3,7 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { chmod, copyFile, mkdir, mkdtemp, open, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { basename, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { cacheFolder } from '../../scripts/cache.ts'
 import { runOk } from '../../scripts/run.ts'
 
@@ -15,6 +15,8 @@ export interface GuestImage {
   /** For `os.kernelBoot` with the command line `console=ttyS0`. */
   kernel: string
   initrd: string
+  /** The same with QEMU's guest agent in it. */
+  agentInitrd: string
   /** Bytes that a volume needs to hold the disk. */
   virtualSize: number
   /** Checksums of the qcow2 file, in hexadecimal. */
@@ -26,7 +28,7 @@ const sources = join(import.meta.dirname, 'guest')
 
 /** In the order of loading; `modprobe --show-depends` adds what each one needs. */
 const modules = [
-  'virtio_pci', 'virtio_blk', 'virtio_net', 'virtio_scsi', 'virtio_balloon', 'virtio_rng', 'sd_mod', 'sr_mod', 'ata_piix',
+  'virtio_pci', 'virtio_blk', 'virtio_net', 'virtio_scsi', 'virtio_balloon', 'virtio_rng', 'virtio_console', 'sd_mod', 'sr_mod', 'ata_piix',
   'isofs', 'vfat', 'nls_cp437', 'nls_iso8859-1', 'nls_ascii', 'nls_utf8', 'button', 'evdev', 'pvpanic-mmio', 'pvpanic-pci',
 ]
 const sector = 512
@@ -54,6 +56,7 @@ export async function buildGuestImage(): Promise<GuestImage> {
     raw: join(folder, 'guest.raw'),
     kernel: join(folder, 'vmlinuz'),
     initrd: join(folder, 'initrd'),
+    agentInitrd: join(folder, 'initrd-agent'),
     virtualSize: (await stat(join(folder, 'guest.raw'))).size,
     sha256: createHash('sha256').update(qcow2).digest('hex'),
     sha512: createHash('sha512').update(qcow2).digest('hex'),
@@ -73,8 +76,21 @@ async function build(draft: string): Promise<void> {
   const { vmlinuz, tree, version } = await fetchKernel(draft)
   await copyFile(vmlinuz, join(image, 'vmlinuz'))
   await buildInitrd(draft, tree, version, join(image, 'initrd'))
+  await addAgent(draft, join(image, 'initrd'), join(image, 'initrd-agent'))
   await buildDisk(draft, image)
   await runOk(['qemu-img', 'convert', '-f', 'raw', '-O', 'qcow2', '-c', join(image, 'guest.raw'), join(image, 'guest.qcow2')])
+}
+
+/** Fetches a Debian package and unpacks it below the draft; answers where. Nothing is installed. */
+async function unpack(name: string, draft: string): Promise<string> {
+  const folder = join(draft, `package-${name}`)
+  await mkdir(folder)
+  await runOk(['apt-get', 'download', '-qq', '-o', 'APT::Sandbox::User=root', name], { cwd: folder })
+  const [archive] = await readdir(folder)
+  if (archive === undefined) throw new Error(`apt-get download brought no ${name}`)
+  const tree = join(folder, 'tree')
+  await runOk(['dpkg-deb', '-x', join(folder, archive), tree])
+  return tree
 }
 
 /** Unpacks Debian's newest cloud kernel beside the machine's own, which stays as it is. */
@@ -82,11 +98,7 @@ async function fetchKernel(draft: string): Promise<{ vmlinuz: string; tree: stri
   const depends = await runOk(['apt-cache', 'depends', 'linux-image-cloud-amd64'])
   const name = /linux-image-(\S+-cloud-amd64)/.exec(depends.replace(/^\S.*$/m, ''))?.[1]
   if (name === undefined) throw new Error(`apt-cache names no cloud kernel: ${depends}`)
-  const tree = join(draft, 'kernel')
-  await runOk(['apt-get', 'download', '-qq', '-o', 'APT::Sandbox::User=root', `linux-image-${name}`], { cwd: draft })
-  const archive = (await readdir(draft)).find(file => file.endsWith('.deb'))
-  if (archive === undefined) throw new Error(`apt-get download brought no linux-image-${name}`)
-  await runOk(['dpkg-deb', '-x', join(draft, archive), tree])
+  const tree = await unpack(`linux-image-${name}`, draft)
   await runOk(['depmod', '-b', tree, name])
   return { vmlinuz: join(tree, 'boot', `vmlinuz-${name}`), tree, version: name }
 }
@@ -112,6 +124,28 @@ async function buildInitrd(draft: string, tree: string, version: string, target:
   const files = [...new Set([...needed.matchAll(/^insmod (\S+)/gm)].map(match => match[1] ?? ''))]
   for (const file of files) await copyFile(file, join(root, 'lib/modules', basename(file)))
   await writeFile(join(root, 'etc/modules'), files.map(file => `${basename(file)}\n`).join(''))
+  await archive(root, target)
+}
+
+/** QEMU's guest agent with the libraries that it needs, which QEMU's own package brought: a second archive behind the first, as the kernel takes them. */
+async function addAgent(draft: string, initrd: string, target: string): Promise<void> {
+  const root = join(draft, 'agent')
+  const program = join(await unpack('qemu-guest-agent', draft), 'usr/sbin/qemu-ga')
+  await mkdir(join(root, 'bin'), { recursive: true })
+  await mkdir(join(root, 'etc'))
+  await copyFile(program, join(root, 'bin/qemu-ga'))
+  await writeFile(join(root, 'etc/os-release'), 'NAME="vireo test guest"\nVERSION_ID=1\nPRETTY_NAME="vireo test guest 1 (busybox)"\n')
+  for (const [path] of (await runOk(['ldd', program])).matchAll(/\/lib\S+/g)) {
+    await mkdir(join(root, dirname(path)), { recursive: true })
+    await copyFile(path, join(root, path))
+  }
+  await copyFile(initrd, target)
+  await archive(root, join(draft, 'agent.cpio'))
+  await writeFile(target, await readFile(join(draft, 'agent.cpio')), { flag: 'a' })
+}
+
+/** Packs a folder as the kernel takes it. */
+async function archive(root: string, target: string): Promise<void> {
   const names = await runOk(['find', '.', '-print0'], { cwd: root })
   await runOk(['cpio', '--null', '--create', '--quiet', '--format=newc', '--owner=0:0', `--file=${target}`], { cwd: root, input: names })
 }

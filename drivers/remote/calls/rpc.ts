@@ -115,7 +115,7 @@ export class Rpc {
     } catch (error) {
       return await this.#refused(procedure, error)
     } finally {
-      client.close()
+      if (client !== this.client) client.close()
     }
   }
 

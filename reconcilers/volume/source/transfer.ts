@@ -5,7 +5,7 @@
 
 import { createHash } from 'node:crypto'
 import { type Clock, sleep } from '../../../clock/clock.ts'
-import type { Connection, StoragePoolRef, StorageVolRef } from '../../../drivers/driver.ts'
+import type { Connection, StoragePoolRef, StorageVolRef, UploadStream } from '../../../drivers/driver.ts'
 import { ErrorNumber, LibvirtError, isAbsent } from '../../../drivers/errors.ts'
 import type { Host } from '../../../observed/host.ts'
 import { idOf } from '../../../observed/mirror.ts'
@@ -15,10 +15,11 @@ import { type OpenedSource, openSource, shownUrl } from './fetch.ts'
 import type { SourceReach } from './reach.ts'
 import { HEADER_LENGTH, type Image, inspectImage } from './header.ts'
 import type { JobControl } from './jobs.ts'
+import { Pace } from './pace.ts'
 
 /** Where the content goes. */
 export interface Destination {
-  host: Pick<Host, 'use' | 'openStreamConnection' | 'refresh'>
+  host: Pick<Host, 'use' | 'refresh'>
   clock: Clock
   pool: StoragePoolRef
   name: string
@@ -101,11 +102,11 @@ export async function isTaken(connection: Connection, pool: StoragePoolRef, name
 export const takenMessage = (pool: string, name: string): string =>
   `The pool ${pool} holds something called ${name} already, which vireo did not create for this object. Choose another spec.name, or take it over with adoptionPolicy: IfUnchanged or Always.`
 
-async function create({ pool, name }: Destination, connection: Connection, make: () => Promise<StorageVolRef>): Promise<StorageVolRef> {
+async function create({ host, pool, name }: Destination, make: () => Promise<StorageVolRef>): Promise<StorageVolRef> {
   try {
     return await make()
   } catch (error) {
-    if (!await isTaken(connection, pool, name, error)) throw error
+    if (!await isTaken(host.use(), pool, name, error)) throw error
     throw new SourceError('Permanent', takenMessage(pool.name, name), { cause: error, reason: 'Conflict' })
   }
 }
@@ -123,22 +124,34 @@ export interface UrlTransfer {
 
 export async function transferUrl(control: JobControl, transfer: UrlTransfer): Promise<{ format: string }> {
   const { url, destination } = transfer
-  const source = await openSource(url, { signal: control.signal, reach: transfer.reach })
+  using pace = new Pace(destination.clock, control, url)
   try {
-    const body = source.body[Symbol.asyncIterator]()
-    const head = await readHead(body)
-    const image = inspectImage(head, source.length, transfer.asRaw)
-    transfer.check(image)
-    await requireRoom(destination, source.length, url)
-    await requireFree(destination, control.signal)
-    await control.inspected()
-    const connection = destination.host.use()
-    const volume = await create(destination, connection, () => connection.storageVolCreateXML(destination.pool, destination.render(image), 0))
-    await wholeOrNothing(destination, volume, () => upload(control, transfer, source, head, body, volume))
-    return { format: image.format }
-  } finally {
-    source.close()
+    const source = await openSource(url, { signal: pace.signal, reach: transfer.reach })
+    try {
+      return await writeSource(control, transfer, source, pace)
+    } finally {
+      source.close()
+    }
+  } catch (error) {
+    // What a stopped transfer trips over is not why it ended.
+    pace.signal.throwIfAborted()
+    throw error
   }
+}
+
+async function writeSource(control: JobControl, transfer: UrlTransfer, source: OpenedSource, pace: Pace): Promise<{ format: string }> {
+  const { url, destination } = transfer
+  const body = source.body[Symbol.asyncIterator]()
+  const head = await readHead(body)
+  const image = inspectImage(head, source.length, transfer.asRaw)
+  transfer.check(image)
+  await requireRoom(destination, source.length, url)
+  await requireFree(destination, pace.signal)
+  pace.rest()
+  await control.inspected()
+  const volume = await create(destination, () => destination.host.use().storageVolCreateXML(destination.pool, destination.render(image), 0))
+  await wholeOrNothing(destination, volume, () => upload(control, transfer, source, head, body, volume, pace))
+  return { format: image.format }
 }
 
 /** At least HEADER_LENGTH bytes, or all that there are. */
@@ -173,37 +186,36 @@ function digest(checksum: string | undefined): { update(chunk: Uint8Array): void
 }
 
 /** Back-pressure all the way: a chunk is read from the server when the host has taken the one before. */
-async function upload(control: JobControl, { url, checksum, destination }: UrlTransfer, source: OpenedSource, head: Buffer, body: AsyncIterator<Buffer>, volume: StorageVolRef): Promise<void> {
-  const connection = await destination.host.openStreamConnection()
+async function upload(control: JobControl, { url, checksum }: UrlTransfer, source: OpenedSource, head: Buffer, body: AsyncIterator<Buffer>, volume: StorageVolRef, pace: Pace): Promise<void> {
+  let stream: UploadStream | undefined
+  // A host that does not even take the stream has to be left in another way.
+  const aborted = (): void => { void (stream === undefined ? control.place.release() : stream.abort('the transfer was stopped')) }
+  pace.signal.addEventListener('abort', aborted, { once: true })
   try {
-    const stream = await connection.storageVolUpload(volume, 0, source.length, 0)
-    const aborted = (): void => { void stream.abort('the transfer was stopped') }
-    control.signal.addEventListener('abort', aborted, { once: true })
-    try {
-      const sum = digest(checksum)
-      let written = 0
-      control.progress(0, source.length)
-      for (let chunk: Buffer = head; ;) {
-        control.signal.throwIfAborted()
-        sum.update(chunk)
-        await stream.write(chunk)
-        written += chunk.length
-        control.progress(written, source.length)
-        const next = await body.next()
-        if (next.done) break
-        chunk = next.value
-      }
-      sum.verify(url)
-      await stream.finish()
-    } catch (error) {
-      await stream.abort(error instanceof Error ? error.message : String(error))
-      control.signal.throwIfAborted()
-      throw error
-    } finally {
-      control.signal.removeEventListener('abort', aborted)
+    pace.begin()
+    stream = await (await control.place.open()).storageVolUpload(volume, 0, source.length, 0)
+    const sum = digest(checksum)
+    let written = 0
+    control.progress(0, source.length)
+    for (let chunk: Buffer = head; ;) {
+      pace.signal.throwIfAborted()
+      sum.update(chunk)
+      await stream.write(chunk)
+      written += chunk.length
+      pace.moved(chunk.length)
+      control.progress(written, source.length)
+      const next = await body.next()
+      if (next.done) break
+      chunk = next.value
     }
+    pace.rest()
+    sum.verify(url)
+    await stream.finish()
+  } catch (error) {
+    await stream?.abort(error instanceof Error ? error.message : String(error))
+    throw error
   } finally {
-    await connection.close()
+    pace.signal.removeEventListener('abort', aborted)
   }
 }
 
@@ -225,15 +237,15 @@ async function requireHonestSource(connection: Connection, { source, sourcePool,
 }
 
 /** Runs `make` on a connection of its own: it takes as long as its bytes take, and the others stay free. */
-async function onHost(control: JobControl, destination: Destination, make: (connection: Connection) => Promise<void>): Promise<void> {
-  const connection = await destination.host.openStreamConnection()
+async function onHost(control: JobControl, make: (connection: Connection) => Promise<void>): Promise<void> {
+  const connection = await control.place.open()
   const aborted = (): void => { void connection.close() }
   control.signal.addEventListener('abort', aborted, { once: true })
   try {
+    control.signal.throwIfAborted()
     await make(connection)
   } finally {
     control.signal.removeEventListener('abort', aborted)
-    await connection.close()
   }
 }
 
@@ -241,14 +253,15 @@ const nothingMore = (control: JobControl) => async (): Promise<void> => { await 
 
 export async function transferClone(control: JobControl, transfer: CloneTransfer): Promise<{ format: string }> {
   const { destination, source, format, capacity } = transfer
-  await onHost(control, destination, async connection => {
-    await requireHonestSource(connection, transfer)
-    await requireFree(destination, control.signal)
-    await control.inspected()
-    // A guest above may have written since.
-    await requireHonestSource(connection, transfer)
+  const { host, pool } = destination
+  await requireHonestSource(host.use(), transfer)
+  await requireFree(destination, control.signal)
+  await control.inspected()
+  // A guest above may have written since.
+  await requireHonestSource(host.use(), transfer)
+  await onHost(control, async connection => {
     const xml = destination.render({ format, capacity })
-    const volume = await create(destination, connection, () => connection.storageVolCreateXMLFrom(destination.pool, xml, source, 0))
+    const volume = await create(destination, () => connection.storageVolCreateXMLFrom(pool, xml, source, 0))
     await wholeOrNothing(destination, volume, nothingMore(control))
   })
   return { format }
@@ -258,11 +271,11 @@ export interface BlankTransfer { destination: Destination; format: string; capac
 
 /** An empty volume whose space is taken at once, or whose pool shows no difference between empty and written. */
 export async function transferBlank(control: JobControl, { destination, format, capacity, flags }: BlankTransfer): Promise<{ format: string }> {
-  await onHost(control, destination, async connection => {
-    await requireFree(destination, control.signal)
-    await control.inspected()
+  await requireFree(destination, control.signal)
+  await control.inspected()
+  await onHost(control, async connection => {
     const xml = destination.render({ format, capacity })
-    const volume = await create(destination, connection, () => connection.storageVolCreateXML(destination.pool, xml, flags))
+    const volume = await create(destination, () => connection.storageVolCreateXML(destination.pool, xml, flags))
     await wholeOrNothing(destination, volume, nothingMore(control))
   })
   return { format }

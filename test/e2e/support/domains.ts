@@ -23,6 +23,7 @@ export async function provideKernel(stage: Stage): Promise<void> {
   const image = await buildGuestImage()
   await copyFile(image.kernel, join(stage.host.root, 'var/lib/vireo/vmlinuz'))
   await copyFile(image.initrd, join(stage.host.root, 'var/lib/vireo/initrd'))
+  await copyFile(image.agentInitrd, join(stage.host.root, 'var/lib/vireo/initrd-agent'))
 }
 
 /** A guest that boots Linux, obeys the power button, and then does what `wish` says (poweroff, reboot, crash or nothing). */

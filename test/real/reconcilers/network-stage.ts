@@ -30,7 +30,7 @@ export class NetworkStage {
   private constructor(uri: string) {
     this.host = new Host({
       uri, open: (text, options) => createRegistry().open(text, options), clock: systemClock, onCall: () => { this.#calls++ },
-      callTimeout: 30_000, keepAliveInterval: 5_000, keepAliveCount: 3, pollInterval: 600_000, relistInterval: 600_000,
+      maxConnections: 2, callTimeout: 30_000, keepAliveInterval: 5_000, keepAliveCount: 3, pollInterval: 600_000, relistInterval: 600_000,
     })
     const filled = <T extends KubeObject>(...objects: T[]): Mirror<T> => {
       const mirror = new Mirror<T>()
@@ -50,6 +50,7 @@ export class NetworkStage {
       host: () => this.host,
       hosts: () => new Map([['local', this.host]]),
       leases: () => [],
+      guest: () => undefined,
     }
   }
 

@@ -46,6 +46,7 @@ export class Stage {
       installation: INSTALLATION, cluster: 'cluster', clock: systemClock, mirrors, namespaces: mirror('Namespace'),
       data: { get: () => undefined },
       leases: () => [],
+      guest: () => undefined,
       host: name => (name === 'local' ? host : undefined),
       hosts: () => new Map([['local', host]]),
     }
@@ -56,7 +57,7 @@ export class Stage {
   static async open(libvirtd: PrivateLibvirtd, policy: Hypervisor['spec']['policy'] = {}): Promise<Stage> {
     const host = new Host({
       uri: libvirtd.uri(), open: (uri, options) => createRegistry().open(uri, options), clock: systemClock,
-      callTimeout: 30_000, keepAliveInterval: 5_000, keepAliveCount: 3, pollInterval: 30_000, relistInterval: 600_000,
+      maxConnections: 2, callTimeout: 30_000, keepAliveInterval: 5_000, keepAliveCount: 3, pollInterval: 30_000, relistInterval: 600_000,
     })
     const stage = new Stage(host)
     host.refreshesPool = () => true

@@ -33,6 +33,13 @@ acpid -c /etc/acpi
 # Hot-plugged devices, block resizes and links tell the kernel, and the kernel tells us.
 uevent /etc/hotplug >/dev/null 2>&1 &
 
+# Where the image has QEMU's guest agent, it answers on its channel.
+if [ -x /bin/qemu-ga ]; then
+  for port in /sys/class/virtio-ports/*; do
+    if [ "$(cat "$port/name")" = org.qemu.guest_agent.0 ]; then qemu-ga -m virtio-serial -p "/dev/${port##*/}" -d; fi
+  done
+fi
+
 for nic in /sys/class/net/eth*; do
   if [ -e "$nic" ]; then /etc/nic "${nic##*/}"; fi
 done

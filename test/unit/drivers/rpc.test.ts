@@ -133,6 +133,23 @@ describe('what the driver lacks', () => {
   })
 })
 
+test('a connection that is there for one piece of work does it itself, and goes on after a call', async () => {
+  const { client, peer } = await connected()
+  const rpc = new Rpc({ client, dial: async () => client, storageAside: false, features: { eventCallback: true, closeCallback: true, networkUpdateOrder: true } })
+  const vol = { pool: 'images', name: 'web', key: '/web' }
+  const cloned = storageCalls(rpc).storageVolCreateXMLFrom({ name: 'images', uuid: vm.uuid }, '<volume/>', vol, 0)
+  await answer(peer, p.storageVolCreateXMLFrom, vol)
+  expect(await cloned).toEqual(vol)
+  const path = storageCalls(rpc).storageVolGetPath(vol)
+  await answer(peer, p.storageVolGetPath, '/web')
+  expect(await path).toBe('/web')
+  const uploading = storageCalls(rpc).storageVolUpload(vol, 0, 4, 0)
+  await answer(peer, p.storageVolUpload, undefined)
+  await (await uploading).write(Buffer.from('data'))
+  const closing = rpc.close()
+  await closing
+})
+
 describe('what needs asking once', () => {
   test('is asked once for all who ask, by its arguments', async () => {
     const { rpc, peer } = await setUp()

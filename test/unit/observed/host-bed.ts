@@ -121,7 +121,7 @@ export function start(machine: Machine, expectedUUID?: string): { host: Host; cl
   const clock = new FakeClock()
   const host = new Host({
     uri: 'qemu:///system', open: machine.open, clock, expectedUUID,
-    callTimeout: 30_000, keepAliveInterval: 5_000, keepAliveCount: 3, pollInterval: 30_000, relistInterval: 600_000,
+    maxConnections: 2, callTimeout: 30_000, keepAliveInterval: 5_000, keepAliveCount: 3, pollInterval: 30_000, relistInterval: 600_000,
   })
   const states: HostState[] = []
   host.onState(state => { states.push(state) })

@@ -344,9 +344,11 @@ describe('who answers', () => {
 
   test('a stream connection that leads elsewhere is closed unused', async () => {
     const { host, machine } = await opened()
-    await (await host.openStreamConnection()).close()
+    const place = await host.streams.take(new AbortController().signal)
+    await place.open()
+    await place.release()
     machine.uuid = OTHER
-    await expect(host.openStreamConnection()).rejects.toThrow(/is 4c4c4544-0000-4000-8000-000000000008, not/)
+    await expect((await host.streams.take(new AbortController().signal)).open()).rejects.toThrow(/is 4c4c4544-0000-4000-8000-000000000008, not/)
     expect(machine.latest.isOver).toBe(true)
     expect(host.state, 'the connection that is held stays what it is').toBe('Open')
   })

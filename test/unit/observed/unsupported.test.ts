@@ -21,7 +21,7 @@ test('what the driver lacks is known for one connection: another may lead to a d
       get: (target, name: keyof Connection) => name in target ? target[name] : String(name) === 'then' ? undefined : () => Promise.resolve(answers[name] ?? (/List/.test(name) ? [] : 1)),
     }))
   }
-  const host = new Host({ uri: 'qemu:///system', open, clock, callTimeout: 30_000, keepAliveInterval: 5_000, keepAliveCount: 3, pollInterval: 30_000, relistInterval: 600_000 })
+  const host = new Host({ uri: 'qemu:///system', open, clock, maxConnections: 2, callTimeout: 30_000, keepAliveInterval: 5_000, keepAliveCount: 3, pollInterval: 30_000, relistInterval: 600_000 })
   host.start()
   onTestFinished(async () => { await host.close() })
   await rest()

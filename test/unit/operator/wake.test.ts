@@ -29,7 +29,7 @@ class Bed {
     const clock = new FakeClock()
     const world: World = {
       installation: INSTALLATION, cluster: 'c', clock, mirrors: this.mirrors, namespaces: new Mirror<KubeObject>(),
-      data: { get: () => undefined }, host: () => undefined, hosts: () => [], leases: () => [],
+      data: { get: () => undefined }, host: () => undefined, hosts: () => [], leases: () => [], guest: () => undefined,
     }
     addIndexes(world)
     this.wake = new Wake(world, {
@@ -214,6 +214,12 @@ describe('a change on the host', () => {
     const uuid = own('VirtualDomain', 'web')
     bed.put('VirtualDomain', 'web', { spec: web, status: bound('shop.web', uuid) })
     expect(bed.woken(() => { bed.wake.leases(new Set([computedMac(uuid, 'lan').toUpperCase()])) })).toEqual(['VirtualDomain/shop/web'])
+  })
+
+  test('of what a guest tells wakes its domain alone', () => {
+    const uuid = own('VirtualDomain', 'web')
+    bed.put('VirtualDomain', 'web', { spec: web, status: bound('shop.web', uuid) })
+    expect(bed.woken(() => { bed.wake.guest(uuid) })).toEqual(['VirtualDomain/shop/web'])
   })
 })
 

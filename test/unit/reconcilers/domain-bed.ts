@@ -8,6 +8,7 @@ import type { StorageVolume } from '../../../crds/storagevolume.ts'
 import type { VirtualDomain } from '../../../crds/virtualdomain.ts'
 import type { VirtualNetwork } from '../../../crds/virtualnetwork.ts'
 import { DomainState } from '../../../drivers/driver.ts'
+import type { GuestFacts } from '../../../observed/told.ts'
 import type { Host } from '../../../observed/host.ts'
 import { HostMirror } from '../../../observed/mirror.ts'
 import { type ObservedDomain, type ObservedVolume, bootFiles, diskFacts, interfaceFacts } from '../../../observed/objects.ts'
@@ -60,6 +61,9 @@ export class Bed {
   readonly kind = domainKind()
   readonly world: World
   readonly secrets: Record<string, Record<string, string>> = { 'web-vnc': { password: PASSWORD } }
+  /** What is known of the guest beside its documents. */
+  guest: GuestFacts | undefined
+  leases: { ipaddr: string; prefix: number }[] = []
   object: VirtualDomain
   #runs = 0
 
@@ -92,7 +96,7 @@ export class Bed {
       },
       namespaces: filled<KubeObject>([{ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shop', uid: 'shop', resourceVersion: '5' }, spec: {} }]),
       data: { get: (_kind, _namespace, name) => this.secrets[name] },
-      host: () => host, hosts: () => new Map([['kvm7', host]]), leases: () => [],
+      host: () => host, hosts: () => new Map([['kvm7', host]]), leases: () => this.leases, guest: () => this.guest,
     }
     addIndexes(this.world)
   }

@@ -261,3 +261,16 @@ describe('secrets', () => {
     expect(JSON.stringify([stage.bed.object, stage.events, stage.lines])).not.toMatch(new RegExp(`${PASSWORD}|next-secret`))
   })
 })
+
+test('memory that the balloon does not reach is told by one Event, when it is due', async () => {
+  const stage = await Stage.running({ ...SHORTEST, maxMemory: '2Gi' })
+  stage.instead.domainSetMemoryFlags = async () => undefined
+  stage.bed.edit(spec => { spec.memory = '512Mi' })
+  expect(await stage.reconcile()).toEqual({ type: 'requeueAfter', ms: 60_000 })
+  expect(stage.conditions['Synced']).toMatchObject({ status: 'True' })
+  await stage.bed.clock.advance(60_000)
+  stage.events.length = 0
+  for (let again = 0; again < 3; again++) expect(await stage.reconcile()).toEqual({ type: 'done' })
+  expect(stage.events).toEqual([{ type: 'Warning', reason: 'Unsynced', message: stage.conditions['Synced']!.message }])
+  expect(stage.conditions).toMatchObject({ Ready: { status: 'True' }, Synced: { status: 'False', message: expect.stringMatching(/balloon did not move/) as string } })
+})

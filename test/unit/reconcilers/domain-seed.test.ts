@@ -3,7 +3,12 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
+import type { Connection, StorageVolRef, UploadStream } from '../../../drivers/driver.ts'
+import { ErrorNumber, LibvirtError } from '../../../drivers/errors.ts'
+import type { Host } from '../../../observed/host.ts'
+import { Streams } from '../../../observed/streams.ts'
 import { isoImage } from '../../../reconcilers/domain/iso.ts'
+import { performDomain } from '../../../reconcilers/domain/perform.ts'
 import { seedActions, seedFiles, seedName, seedPrefix } from '../../../reconcilers/domain/seed.ts'
 import { Bed, SHORTEST, types } from './domain-bed.ts'
 
@@ -124,5 +129,36 @@ describe('the plan', () => {
     expect(types(actions)).toContain('SeedWritten')
     expect(JSON.stringify([rest, actions.map(action => action.reason)])).not.toContain('hunter2')
     expect(actions.flatMap(action => (action.type === 'Defined' ? [action.xml] : [])).join()).not.toContain('hunter2')
+  })
+})
+
+describe('writing it', () => {
+  test('waits for no upload in a worker: the next free connection is kept for it, and it is woken then', async () => {
+    const bed = new Bed({ spec: { ...SHORTEST, cloudInit: { user: { name: 'admin' } } } })
+    const inputs = bed.kind.gather(bed.world, bed.object)
+    const [seed] = bed.plan().actions
+    const log: string[] = []
+    const volume: StorageVolRef = { pool: 'images', name: 'seed', key: '/seed' }
+    const upload: UploadStream = { write: async chunk => { log.push(`wrote ${chunk.length > 0}`) }, finish: async () => { log.push('finished') }, abort: async () => undefined }
+    const connection = {
+      storageVolLookupByName: () => Promise.reject(new LibvirtError({ code: ErrorNumber.NO_STORAGE_VOL, domain: 18, level: 2, message: 'no volume', procedure: 'storageVolLookupByName' })),
+      storageVolCreateXML: async () => { log.push('created'); return volume },
+      storageVolGetPath: async () => '/seed',
+      storageVolUpload: async () => upload,
+      close: async () => { log.push('closed') },
+    } as unknown as Connection
+    const streams = new Streams({ max: 1, clock: bed.clock, open: async () => connection })
+    const host = { mirror: bed.mirror, streams, use: () => connection, refresh: async () => undefined } as unknown as Host
+    const verifiedSeeds = new Set<string>()
+    const perform = (): Promise<void> => performDomain(seed!, { ...inputs, bound: { ...inputs.bound, host } }, { verifiedSeeds, wake: key => { log.push(`woken ${key}`) } })
+    const busy = await streams.take(new AbortController().signal)
+    await expect(perform()).rejects.toMatchObject({ standing: { reason: 'Updating', message: expect.stringMatching(/Hypervisor kvm7 .*maxConnections is 1/) } })
+    expect(log).toEqual([])
+    await busy.release()
+    expect(log).toEqual(['woken VirtualDomain/shop/web'])
+    await perform()
+    expect(log.slice(1)).toEqual(['created', 'wrote true', 'finished', 'closed'])
+    expect([...verifiedSeeds]).toEqual(['/seed'])
+    expect(streams.takeSoon('another', () => undefined), 'its place is free again').toBeDefined()
   })
 })

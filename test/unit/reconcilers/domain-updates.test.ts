@@ -7,7 +7,10 @@ import { learnSpelling, nextDocument, recordOf, spellingOf } from '../../../reco
 import { liveActions } from '../../../reconcilers/domain/live.ts'
 import { OFF_BY_WISH, reasonInForce, reasonName } from '../../../reconcilers/domain/power.ts'
 import { attributeOf, childOf, childrenOf, cloneXml, parseXml } from '../../../xml/tree.ts'
-import { Bed, FULL, SHORTEST, type Spec, types } from './domain-bed.ts'
+import { commonStatus } from '../../../reconcilers/outcome.ts'
+import { computedMac } from '../../../reconcilers/identity.ts'
+import type { GuestAddress, GuestFacts } from '../../../observed/told.ts'
+import { Bed, FULL, SHORTEST, type Spec, UUID, types } from './domain-bed.ts'
 
 const settled = (spec: Spec = FULL): Bed => {
   const bed = new Bed({ spec: structuredClone(spec) })
@@ -50,6 +53,68 @@ describe('a device that the guest does not let go of', () => {
     const bed = held().power(OFF, 2)
     expect(types(bed.settle())).toEqual(['Started'])
     expect(bed.plan().standing.reason).toBe('Available')
+  })
+})
+
+describe('memory that the balloon does not reach', () => {
+  /** Asked for half of its memory, which it keeps. */
+  const deaf = (fields: Partial<Spec> = {}): Bed => {
+    const bed = settled({ ...FULL, ...fields }).edit(spec => { spec.memory = '512Mi' })
+    const plan = bed.plan()
+    expect(types(plan.actions)).toContain('MemorySet')
+    for (const action of plan.actions) if (action.type === 'Defined') bed.define(action.xml)
+    return bed.remember(memory => { memory.askedMemory = { kib: 512 * 1024, at: bed.clock.now() } })
+  }
+  const conditions = (bed: Bed): Record<string, string> => {
+    const plan = bed.plan()
+    const { conditions: list } = commonStatus(plan.standing, plan, { generation: 2, now: bed.clock.now(), previous: bed.object.status, paused: false })
+    return Object.fromEntries(list.map(({ type, status, message }) => [type, `${status}: ${message}`]))
+  }
+
+  test('has a minute for it; then it is pending, and Synced says what to do while Ready stays', async () => {
+    const bed = deaf()
+    await bed.clock.advance(20_000)
+    expect(bed.plan()).toMatchObject({ actions: [], pending: [], requeueAfter: 40_000, standing: { reason: 'Available' } })
+    expect(conditions(bed)['Synced']).toMatch(/^True/)
+    await bed.clock.advance(40_000)
+    expect(bed.plan()).toMatchObject({ actions: [], pending: [{ path: 'memory', current: '1024Mi', desired: '512Mi', apply: 'ColdStart' }], requeueAfter: undefined })
+    expect(conditions(bed)).toMatchObject({ Ready: expect.stringMatching(/^True/), Synced: expect.stringMatching(/^False: The guest was asked for 512Mi of memory and has 1024Mi: its balloon did not move.*virtio_balloon/) })
+  })
+
+  test('restarts nobody, whatever updatePolicy says: where the driver is missing that would never end', async () => {
+    const bed = deaf({ updatePolicy: { restart: 'WhenRequired' } })
+    await bed.clock.advance(120_000)
+    expect(bed.plan()).toMatchObject({ actions: [], restartRequired: false })
+    expect(conditions(bed)).not.toHaveProperty('RestartRequired')
+    const armed = deaf({ updatePolicy: { restart: 'OnGuestReboot' } }).byHand(document => { document.children.push({ name: 'on_reboot', attributes: {}, children: ['restart'] }) }, 'live')
+    await armed.clock.advance(120_000)
+    expect(armed.plan().actions).toEqual([])
+  })
+
+  test('goes once it is reached, once another size is wanted, and with the run of the guest', async () => {
+    const reached = deaf()
+    await reached.clock.advance(120_000)
+    reached.byHand(document => { childOf(document, 'currentMemory')!.children = [String(512 * 1024)] }, 'live')
+    expect(reached.plan()).toMatchObject({ actions: [], pending: [] })
+    expect(conditions(reached)['Synced']).toMatch(/^True/)
+    const taken = deaf()
+    await taken.clock.advance(120_000)
+    taken.edit(spec => { spec.memory = '1Gi' }).settle()
+    expect(taken.plan()).toMatchObject({ actions: [], pending: [] })
+    const ended = deaf()
+    await ended.clock.advance(120_000)
+    ended.power(OFF, 2).settle()
+    expect(ended.plan()).toMatchObject({ actions: [], pending: [] })
+  })
+
+  test('is told on by the next controller, which asks for it once more', async () => {
+    const bed = deaf()
+    await bed.clock.advance(60_000)
+    bed.object = { ...bed.object, status: { ...bed.object.status!, pendingChanges: bed.plan().pending } }
+    bed.remember(memory => { memory.askedMemory = undefined })
+    expect(types(bed.plan().actions)).toEqual(['MemorySet'])
+    bed.remember(memory => { memory.askedMemory = { kib: 512 * 1024, at: bed.clock.now() } })
+    expect(bed.plan()).toMatchObject({ actions: [], pending: [{ path: 'memory' }] })
   })
 })
 
@@ -100,12 +165,55 @@ describe('updatePolicy.restart', () => {
   })
 })
 
-test('AgentConnected stands in the conditions while the agent holds its channel open', () => {
-  const bed = settled()
-  expect(bed.plan().conditions).toBeUndefined()
-  bed.byHand(document => { childOf(document, 'devices', 'channel', 'target')!.attributes['state'] = 'connected' }, 'live')
-  expect(bed.plan().conditions).toMatchObject([{ type: 'AgentConnected' }])
-  expect(bed.status()['guestAgent']).toEqual({ connected: true })
+describe('what the agent and others tell', () => {
+  const lan = computedMac(UUID, 'lan')
+  const mgmt = computedMac(UUID, 'mgmt')
+  const agent = (address: string, prefix = 24): GuestAddress => ({ address, prefix, source: 'Agent' })
+  const facts = (fields: Partial<GuestFacts>): GuestFacts => ({ byAgent: new Map(), byARP: new Map(), ...fields })
+  const addresses = (bed: Bed): unknown => (bed.status()['interfaces'] as { name: string; addresses?: unknown }[]).map(({ name, addresses: list }) => [name, list])
+
+  test('AgentConnected stands in the conditions while the agent holds its channel open, its words in the status', () => {
+    const bed = settled()
+    expect(bed.plan().conditions).toBeUndefined()
+    expect(bed.status()['guestAgent']).toEqual({ connected: false })
+    bed.byHand(document => { childOf(document, 'devices', 'channel', 'target')!.attributes['state'] = 'connected' }, 'live')
+    expect(bed.plan().conditions).toMatchObject([{ type: 'AgentConnected' }])
+    bed.guest = facts({ hostname: 'web', os: 'Debian GNU/Linux 12 (bookworm)' })
+    expect(bed.status()['guestAgent']).toEqual({ connected: true, hostname: 'web', os: 'Debian GNU/Linux 12 (bookworm)' })
+  })
+
+  test('an address stands once, by whom it is known best; ARP counts where nobody else knows any', () => {
+    const bed = settled()
+    bed.guest = facts({
+      byAgent: new Map([[lan, [agent('192.168.150.23'), agent('10.9.9.9'), agent('fe80::1', 64)]]]),
+      byARP: new Map([[lan, [{ address: '192.168.150.99', source: 'ARP' }]], [mgmt, [{ address: '10.0.0.7', source: 'ARP' }]]]),
+    })
+    expect(addresses(bed)).toEqual([
+      ['lan', [agent('10.9.9.9'), agent('192.168.150.23'), agent('fe80::1', 64)]],
+      ['mgmt', [{ address: '10.0.0.7', source: 'ARP' }]],
+    ])
+    bed.leases = [{ ipaddr: '192.168.150.23', prefix: 24 }]
+    expect((addresses(bed) as [string, unknown][])[0]).toEqual(['lan', [agent('10.9.9.9'), { address: '192.168.150.23', prefix: 24, source: 'Lease' }, agent('fe80::1', 64)]])
+  })
+
+  test("the address to show is the first global one, whoever told it; a guest's link-local and loopback ones are not", () => {
+    const bed = settled()
+    bed.guest = facts({ byAgent: new Map([[lan, [agent('169.254.3.4', 16), agent('fe80::1', 64)]], [mgmt, [agent('2001:db8::7', 64)]]]) })
+    expect(bed.status()['address']).toBe('2001:db8::7')
+    bed.guest = facts({ byAgent: bed.guest.byAgent, byARP: new Map([[mgmt, [{ address: '10.0.0.7', source: 'ARP' }]]]) })
+    expect(bed.status()['address']).toBe('2001:db8::7')
+    bed.guest = facts({ byARP: bed.guest.byARP })
+    expect(bed.status()['address']).toBe('10.0.0.7')
+  })
+
+  test('addresses of a guest that is off, and of interfaces that the spec does not have, are left out', () => {
+    const bed = settled()
+    bed.guest = facts({ byAgent: new Map([['52:54:00:99:99:99', [agent('172.17.0.1', 16)]]]) })
+    expect(JSON.stringify(bed.status())).not.toContain('172.17')
+    bed.guest = facts({ byAgent: new Map([[lan, [agent('10.9.9.9')]]]) })
+    bed.power(OFF, 1)
+    expect(JSON.stringify(bed.status())).not.toContain('10.9.9.9')
+  })
 })
 
 describe('a guest that is off', () => {

@@ -44,6 +44,7 @@ function world({ hypervisors = [hypervisor('local', { default: true })], pools, 
     host: name => opened.get(name),
     hosts: () => opened,
     leases: () => [],
+    guest: () => undefined,
   }
 }
 

@@ -56,7 +56,7 @@ function world({ pools = [], volumes = [], observed = [], policy = {} }: Setting
       StoragePool: filled(pools), StorageVolume: filled(volumes), VirtualNetwork: filled<VirtualNetwork>([]), VirtualDomain: filled<VirtualDomain>([]),
     },
     namespaces: filled<KubeObject>(['shop', 'infra'].map(name => ({ apiVersion: 'v1', kind: 'Namespace', metadata: { name, uid: name, resourceVersion: '1' }, spec: {} }))),
-    data: { get: () => undefined }, host: () => host, hosts: () => new Map([['kvm7', host]]), leases: () => [],
+    data: { get: () => undefined }, host: () => host, hosts: () => new Map([['kvm7', host]]), leases: () => [], guest: () => undefined,
   }
   addIndexes(made)
   return made

@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Clock } from '../../../clock/clock.ts'
+import { Streams } from '../../../observed/streams.ts'
+import { FakeClock } from '../../support/fakeclock.ts'
 import { ConnectionLost, LibvirtError } from '../../../drivers/errors.ts'
 import { SourceError } from '../../../reconcilers/volume/source/error.ts'
 import { type JobControl, Jobs } from '../../../reconcilers/volume/source/jobs.ts'
@@ -7,17 +9,19 @@ import { type JobControl, Jobs } from '../../../reconcilers/volume/source/jobs.t
 /** Every promise that is due has run. */
 const turn = (): Promise<void> => new Promise(resolve => { setImmediate(resolve) })
 
-function setup(): { jobs: Jobs; woken: string[]; at: { now: number }; run: (key: string, attempt?: string) => { control: Promise<JobControl>; end: PromiseWithResolvers<{ format: string }> } } {
-  const at = { now: 1_000_000 }
-  const clock: Clock = { now: () => at.now, setTimeout: () => ({ cancel: () => undefined }) }
+const streamsOf = (max: number, clock: Clock): Streams => new Streams({ max, clock, open: () => Promise.reject(new Error('nothing is opened here')) })
+
+function setup(): { jobs: Jobs; streams: Streams; clock: FakeClock; woken: string[]; run: (key: string, attempt?: string) => { control: Promise<JobControl>; end: PromiseWithResolvers<{ format: string }> } } {
+  const clock = new FakeClock(1_000_000)
+  const streams = streamsOf(2, clock)
   const woken: string[] = []
   const jobs = new Jobs({ clock, wake: key => { woken.push(key) } })
   return {
-    jobs, woken, at,
+    jobs, streams, clock, woken,
     run: (key, attempt = '1') => {
       const end = Promise.withResolvers<{ format: string }>()
       const control = Promise.withResolvers<JobControl>()
-      jobs.start(key, { uid: 'u', host: 'h', attempt }, given => {
+      jobs.start(key, { uid: 'u', host: { name: 'h', streams }, attempt }, given => {
         control.resolve(given)
         given.signal.addEventListener('abort', () => { end.reject(given.signal.reason as Error) })
         return end.promise
@@ -29,13 +33,15 @@ function setup(): { jobs: Jobs; woken: string[]; at: { now: number }; run: (key:
 const phase = (jobs: Jobs, key: string): string | undefined => jobs.get(key, 'u')?.state.phase
 
 describe('transfers', () => {
-  test('run two at a time on one host; the next begins when one ends', async () => {
-    const { jobs, run } = setup()
+  test('run as many at a time as their host lends connections; the next begins when one ends', async () => {
+    const { jobs, run, clock } = setup()
     const first = run('a')
     run('b')
     run('c')
+    await turn()
     expect(['a', 'b', 'c'].map(key => phase(jobs, key))).toEqual(['Inspecting', 'Inspecting', 'Queued'])
-    jobs.start('d', { uid: 'u', host: 'other', attempt: '1' }, () => new Promise(() => undefined))
+    jobs.start('d', { uid: 'u', host: { name: 'other', streams: streamsOf(2, clock) }, attempt: '1' }, () => new Promise(() => undefined))
+    await turn()
     expect(phase(jobs, 'd')).toBe('Inspecting')
     first.end.resolve({ format: 'raw' })
     await turn()
@@ -54,12 +60,31 @@ describe('transfers', () => {
     expect({ phase: phase(jobs, 'a'), allowed }).toEqual({ phase: 'Writing', allowed: true })
   })
 
+  test('that are not allowed within a minute, as of a paused object, give their place to the next and are forgotten', async () => {
+    const { jobs, run, woken, clock } = setup()
+    const paused = run('a')
+    const looked = (await paused.control).inspected()
+    looked.catch(paused.end.reject)
+    run('b')
+    run('c')
+    await clock.advance(59_999)
+    expect(['a', 'b', 'c'].map(key => phase(jobs, key))).toEqual(['Inspected', 'Inspecting', 'Queued'])
+    await clock.advance(1)
+    await turn()
+    expect(['a', 'b', 'c'].map(key => phase(jobs, key))).toEqual([undefined, 'Inspecting', 'Inspecting'])
+    expect(woken).toEqual(['a', 'a'])
+    // Allowed again, it goes to the end of the line.
+    run('a')
+    await turn()
+    expect(phase(jobs, 'a')).toBe('Queued')
+  })
+
   test('tell of progress at most every 5 s, and of the end at once', async () => {
-    const { run, woken, at } = setup()
+    const { run, woken, clock } = setup()
     const { control, end } = run('a')
     const { progress } = await control
     for (const seconds of [0, 1, 4.9, 5, 9, 10.1]) {
-      at.now = 1_000_000 + seconds * 1000
+      await clock.advance(1_000_000 + seconds * 1000 - clock.now())
       progress(seconds, 20)
     }
     expect(woken).toHaveLength(3)
@@ -83,13 +108,13 @@ describe('transfers', () => {
   })
 
   test('wait longer after each failure, up to 5 minutes, and begin anew with another attempt', async () => {
-    const { jobs, run, at } = setup()
+    const { jobs, run, clock } = setup()
     const waits: number[] = []
     const fail = async (attempt: string): Promise<void> => {
       run('a', attempt).end.reject(new SourceError('Transient', 'away'))
       await turn()
       const state = jobs.get('a', 'u')!.state
-      if (state.phase === 'Failed') waits.push((state.retryAt! - at.now) / 1000)
+      if (state.phase === 'Failed') waits.push((state.retryAt! - clock.now()) / 1000)
     }
     for (let i = 0; i < 8; i++) await fail('1')
     await fail('2')

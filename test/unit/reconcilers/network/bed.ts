@@ -116,6 +116,7 @@ export function world({ observed = [], domains = [], policy = { hostInterfaces: 
     host: () => host,
     hosts: () => new Map([['kvm7', host]]),
     leases: () => [],
+    guest: () => undefined,
   }
 }
 
