@@ -57,7 +57,7 @@ async function vireo(servers: Servers, count: number): Promise<{ ms: number; tem
   await store(servers, names)
   const stop = new AbortController()
   const operator = new Operator({
-    transport: newTransport(servers.plane), open: async (uri, given) => await createRegistry().open(uri, given), clock: systemClock, log: createLog({ level: 'error' }), metrics: new Metrics(),
+    transport: newTransport(servers.plane), open: async (uri, given) => await createRegistry({}, { allowLocal: true }).open(uri, given), clock: systemClock, log: createLog({ level: 'error' }), metrics: new Metrics(),
     installation, cluster: 'bench', relistInterval: 600_000,
   })
   operator.queue.park('bench')

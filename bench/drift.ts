@@ -57,7 +57,7 @@ async function vireo(servers: Servers, kills: number, count: number): Promise<{ 
   for (let i = 0; i < count; i++) await servers.client.create(virtualDomains, 'default', { apiVersion, kind: 'VirtualDomain', metadata: { name: `vm-${i}` }, spec: { hypervisorRef: { name: 'bench' }, memory: '64Mi' } })
   const stop = new AbortController()
   const operator = new Operator({
-    transport: newTransport(servers.plane), open: async (uri, given) => await createRegistry().open(uri, given), clock: systemClock, log: createLog({ level: 'error' }), metrics: new Metrics(),
+    transport: newTransport(servers.plane), open: async (uri, given) => await createRegistry({}, { allowLocal: true }).open(uri, given), clock: systemClock, log: createLog({ level: 'error' }), metrics: new Metrics(),
     installation: '11111111-2222-4333-8444-555555555555', cluster: 'bench', relistInterval: 600_000,
   })
   const ready = new Set<string>()

@@ -44,7 +44,7 @@ export async function startServers(): Promise<Servers> {
 }
 
 export const newTransport = (plane: ControlPlane): Transport => new Transport({ kubeConfig: kubeConfigLoader({ file: plane.kubeconfig }) })
-export const connect = async (uri: string): Promise<Connection> => await createRegistry().open(uri, { callTimeout: 60_000, keepAliveInterval: 5_000, keepAliveCount: 12 })
+export const connect = async (uri: string): Promise<Connection> => await createRegistry({}, { allowLocal: true }).open(uri, { callTimeout: 60_000, keepAliveInterval: 5_000, keepAliveCount: 12 })
 
 /** Runs `work` over the items, `limit` at once. */
 export async function forEachLimit<T>(items: readonly T[], limit: number, work: (item: T) => Promise<void>): Promise<void> {

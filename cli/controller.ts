@@ -23,6 +23,7 @@ export interface ControllerFlags {
   healthAddress: string
   leaderElection: boolean
   leaseNamespace: string
+  allowLocalUris: boolean
   relistInterval: string
   sourceAddresses?: string[]
   logLevel: LogLevel
@@ -38,7 +39,7 @@ export async function runController(flags: ControllerFlags, signal: AbortSignal)
   const cluster = (await client.get(namespaces, undefined, 'kube-system', { signal })).metadata.uid
   const installation = flags.installation ?? cluster
   const instance = `${hostname()}_${randomUUID()}`
-  const registry = createRegistry()
+  const registry = createRegistry({}, { allowLocal: flags.allowLocalUris })
   const operator = new Operator({
     transport,
     open: async (uri, options) => await registry.open(uri, options),

@@ -6,7 +6,7 @@ import { access, copyFile, mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join, relative, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type ControlPlane, startControlPlane } from '../scripts/devcluster/controlplane.ts'
-import { socketPaths } from '../drivers/registry.ts'
+import { socketPaths } from '../drivers/targets.ts'
 import { parseURI } from '../drivers/uri.ts'
 import { stopSignal } from './signals.ts'
 
@@ -83,7 +83,7 @@ async function tellNext(kubeconfig: string, ownKubectl: string, dir: string): Pr
 }
 
 async function runControllerProcess(kubeconfig: string, flags: DevFlags, signal: AbortSignal, plane: ControlPlane): Promise<void> {
-  const child = spawn(process.execPath, [join(import.meta.dirname, 'vireo.ts'), 'controller', '--kubeconfig', kubeconfig, '--health-address', flags.healthAddress, '--log-level', flags.logLevel], { stdio: 'inherit' })
+  const child = spawn(process.execPath, [join(import.meta.dirname, 'vireo.ts'), 'controller', '--kubeconfig', kubeconfig, '--allow-local-uris', '--health-address', flags.healthAddress, '--log-level', flags.logLevel], { stdio: 'inherit' })
   const ended = once(child, 'exit').then(([code]) => code as number | null)
   // Ctrl-C reaches the child too; a signal to this process alone is passed on.
   signal.addEventListener('abort', () => { child.kill('SIGTERM') })

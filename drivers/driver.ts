@@ -8,6 +8,7 @@
 // Every method rejects with one of the errors of errors.ts: LibvirtError (the host answered "no"; Unsupported where the
 // driver lacks the call altogether), CallTimeout or ConnectionLost (nobody knows).
 
+import type { Credentials } from './credentials.ts'
 import type { DomainBlockCalls } from './driver/block.ts'
 import type { ConnectCalls } from './driver/connect.ts'
 import type { InterfaceCalls, NodeDeviceCalls } from './driver/device.ts'
@@ -58,6 +59,12 @@ export interface Connection extends Calls {
 /** How a driver is asked for a connection. */
 export interface OpenOptions {
   signal?: AbortSignal
+  /** What to prove oneself with; without them, what the machine has in libvirt's and OpenSSH's usual places. */
+  credentials?: Credentials
+  /** Whether the connection may cross the network without encryption; Forbidden unless given. */
+  plaintext?: 'Forbidden' | 'Allowed'
+  /** Called as the opening goes on: bytes flow and authentication begins; it is over and the driver is opened. */
+  onProgress?: (state: 'Authenticating' | 'Opening') => void
   /** Deadline of every call that has none of its own, ms. */
   callTimeout: number
   /** Calls may take as long as their bytes take: for a connection that carries nothing but such work. A stream runs on it, and ends it, instead of on a further one. */

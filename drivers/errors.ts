@@ -63,6 +63,19 @@ export class ConnectionLost extends Error {
   override readonly name = 'ConnectionLost'
 }
 
+/** One side does not trust the other: credentials are missing, wrong or out of date, or the host cannot prove who it is. */
+export class AuthenticationFailed extends Error {
+  override readonly name = 'AuthenticationFailed'
+}
+
+const refusals = new Set<number>([ErrorNumber.AUTH_FAILED, ErrorNumber.AUTH_UNAVAILABLE, ErrorNumber.ACCESS_DENIED])
+
+/** True where trust is what failed, also where the connection's end only carries it as its cause. */
+export const isAuthenticationFailure = (error: unknown): boolean =>
+  error instanceof AuthenticationFailed
+  || (error instanceof LibvirtError && refusals.has(error.code))
+  || (error instanceof ConnectionLost && isAuthenticationFailure(error.cause))
+
 /** "No such object", a code for each kind of object. */
 const absence = {
   domain: ErrorNumber.NO_DOMAIN, network: ErrorNumber.NO_NETWORK, pool: ErrorNumber.NO_STORAGE_POOL, volume: ErrorNumber.NO_STORAGE_VOL,
@@ -91,8 +104,8 @@ export const isUnknown = (error: unknown): boolean => error instanceof CallTimeo
 /** The connection URI cannot be used, whatever the host says. The message tells why and what would do. */
 export class UriError extends Error {
   override readonly name = 'UriError'
-  /** `removed`: libvirt itself dropped the driver; `unbuilt`: vireo does not have this transport or driver yet. */
-  readonly reason: 'malformed' | 'unknown' | 'removed' | 'unbuilt'
+  /** `removed`: libvirt itself dropped the driver; `forbidden`: what it asks for is not allowed here. */
+  readonly reason: 'malformed' | 'unknown' | 'removed' | 'forbidden'
   constructor(reason: UriError['reason'], message: string) {
     super(message)
     this.reason = reason

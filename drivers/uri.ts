@@ -4,8 +4,10 @@
 
 import { UriError } from './errors.ts'
 
-const transports = ['unix', 'tls', 'tcp', 'ssh'] as const
-type TransportName = (typeof transports)[number]
+const transports = ['unix', 'tls', 'tcp', 'ssh', 'ext'] as const
+export type TransportName = (typeof transports)[number]
+/** libvirt's other implementations of SSH: the system's OpenSSH does what they do. */
+const alsoSSH = ['libssh', 'libssh2']
 
 export interface ConnectURI {
   /** The driver: `qemu`. */
@@ -22,7 +24,9 @@ export interface ConnectURI {
   path: string
   /** The transport's own parameters, decoded. */
   parameters: ReadonlyMap<string, string>
-  /** What ConnectOpen gets: this URI without transport, host and the transport's parameters, or the parameter `name`. */
+  /** This URI without transport, host and the transport's parameters: what a helper on the host is told. */
+  plain: string
+  /** What ConnectOpen gets: `plain`, or the parameter `name`. */
   name: string
 }
 
@@ -44,22 +48,39 @@ const decode = (text: string): string => {
 
 const transportOf = (written: string | undefined, host: string): TransportName => {
   if (written === undefined) return host === '' ? 'unix' : 'tls'
-  const known = transports.find((name) => name === written)
+  const known = transports.find((name) => name === written) ?? (alsoSSH.includes(written) ? 'ssh' : undefined)
   if (known) return known
-  if (written === 'libssh' || written === 'libssh2') throw new UriError('unknown', `the transport ${written} is a library of libvirt's own client; use ssh, which runs the system's OpenSSH`)
-  throw new UriError('unknown', `the transport ${written} is not known; known are ${transports.join(', ')}`)
+  throw new UriError('unknown', `the transport ${written} is not known; known are ${[...transports, ...alsoSSH].join(', ')}`)
 }
+
+/** A name, an IPv4 address, or an IPv6 address with or without its zone. Other characters would reach resolvers, programs and shells. */
+const hostShape = /^(?:[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,253}[A-Za-z0-9_.])?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(?:%[A-Za-z0-9_.-]{1,32})?)$/
+const userShape = /^[A-Za-z0-9_.][A-Za-z0-9_.@+-]{0,254}\$?$/
+const controlCharacters = /[\x00-\x1f\x7f]/ // oxlint-disable-line no-control-regex -- they are what is refused
+
+/** `//user:password@`: libvirt has no use for it, and it would show wherever the URI does. */
+const passwordIn = (uri: string): boolean => /^[^:/?#]*:\/\/[^/?#]*:[^/?#]*@/.test(uri)
+
+const check = ({ host, user, port, transport, parameters, path, name }: Omit<ConnectURI, 'plain' | 'scheme' | 'explicit'>, text: string): void => {
+  if (passwordIn(text) || passwordIn(name)) throw new UriError('malformed', 'a connection URI holds no password: leave it out, and give it as a credential (of an inner URI, in auth.conf on the gateway)')
+  if (port !== null && (port < 1 || port > 65_535)) throw new UriError('malformed', port > 65_535 ? `port ${port} is beyond 65535` : 'port 0 is no port to connect to')
+  if (host !== null && !hostShape.test(host)) throw new UriError('malformed', 'the host is neither a name of letters, digits, dots, dashes and underscores nor an address (IPv6 in brackets)')
+  if (user !== null && !userShape.test(user)) throw new UriError('malformed', 'the user is not a name of letters, digits and ._-@+ that begins with none of -@+')
+  if (transport === 'unix' && host !== null) throw new UriError('malformed', `a unix socket is on this machine: leave the host out, or use another transport than unix`)
+  if (transport !== 'unix' && transport !== 'ext' && host === null) throw new UriError('malformed', `the transport ${transport} needs a host`)
+  if ([path, name, ...parameters.values()].some((value) => controlCharacters.test(value))) throw new UriError('malformed', 'a control character (a line break, a NUL) stands in the connection URI, which none may')
+}
+
+/** The longest URI that is looked at, in characters. */
+const LENGTH_MAX = 8192
 
 /** Rejects with UriError; the message never repeats the URI, which may hold a user name. */
 export const parseURI = (text: string): ConnectURI => {
-  const match = shape.exec(text)
+  const match = text.length > LENGTH_MAX ? null : shape.exec(text)
   if (!match) throw new UriError('malformed', 'a connection URI has the form driver[+transport]://[user@][host][:port]/[path][?parameters]')
   const [, scheme, written, user, authority, port, path = '', query = ''] = match as unknown as [string, string, ...(string | undefined)[]]
   const host = decode((authority ?? '').replace(/^\[(.*)\]$/, '$1'))
-  const transport = transportOf(written?.toLowerCase(), host)
-  if (port && Number(port) > 65_535) throw new UriError('malformed', `port ${port} is beyond 65535`)
-  if (transport === 'unix' && host !== '') throw new UriError('malformed', `a unix socket is on this machine: leave the host out, or use another transport than unix`)
-  if (transport !== 'unix' && host === '') throw new UriError('malformed', `the transport ${transport} needs a host`)
+  if (host === '' && (user !== undefined || port !== undefined)) throw new UriError('malformed', 'a user or a port stands in the connection URI without a host')
 
   const parameters = new Map<string, string>()
   const driverParameters: string[] = []
@@ -70,12 +91,19 @@ export const parseURI = (text: string): ConnectURI => {
     else driverParameters.push(pair)
   }
   const lower = scheme.toLowerCase()
-  return {
-    scheme: lower, transport, explicit: written !== undefined,
+  const plain = `${lower}://${path}${driverParameters.length > 0 ? `?${driverParameters.join('&')}` : ''}`
+  const uri: ConnectURI = {
+    scheme: lower, transport: transportOf(written?.toLowerCase(), host), explicit: written !== undefined,
     user: user === undefined ? null : decode(user),
     host: host === '' ? null : host,
     port: port ? Number(port) : null,
-    path: decode(path), parameters,
-    name: parameters.get('name') ?? `${lower}://${path}${driverParameters.length > 0 ? `?${driverParameters.join('&')}` : ''}`,
+    path: decode(path), parameters, plain,
+    name: parameters.get('name') ?? plain,
   }
+  check(uri, text)
+  return uri
 }
+
+/** The URI as it may be shown: without a password, should somebody have written one, also into the parameter `name`. */
+export const shownURI = (text: string): string =>
+  text.replace(/(:\/\/[^/?#@]*?):[^/?#]*@/, '$1:***@').replace(/([?&;]name=[^&;]*?(?:%3a|:)(?:%2f|\/){2}(?:(?!%3a|%40|%2f|[:/@&;]).)*)(?:%3a|:)(?:(?!%2f|[/&;]).)*(%40|@)/i, '$1:***$2')

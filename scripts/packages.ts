@@ -23,6 +23,12 @@ const needed: Record<string, string> = {
   'mtools': 'writing the guest’s disk without mounting it',
   'xorriso': 'making and reading cloud-init media',
   'python3-libvirt': 'libvirt’s own client, beside which bench/rpc runs',
+  'openssh-server': 'the SSH server of a private host',
+  'openssh-client': 'the program that carries connections over SSH',
+  'netcat-openbsd': 'what such a connection falls back to on hosts without libvirt’s helper',
+  'socat': 'ways into a private host, and the stand-in for any program that carries a connection',
+  'sasl2-bin': 'users and passwords of a daemon that asks for SASL',
+  'libsasl2-modules': 'its SCRAM and PLAIN mechanisms',
 }
 
 /** Installs what is missing, as root; throws a sentence that says what to do where it cannot. */

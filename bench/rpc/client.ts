@@ -103,7 +103,7 @@ async function transfer(connection: Connection, direction: 'upload' | 'download'
 }
 
 const [uri, name, count, file] = process.argv.slice(2) as [string, string, string, string?]
-const connection = await createRegistry().open(uri, { callTimeout: 60_000, keepAliveInterval: 5_000, keepAliveCount: 12 })
+const connection = await createRegistry({}, { allowLocal: true }).open(uri, { callTimeout: 60_000, keepAliveInterval: 5_000, keepAliveCount: 12 })
 const cases: Record<string, () => Promise<Measured>> = {
   serial: () => calls(connection, Number(count), 1),
   pipelined: () => calls(connection, Number(count), 4),

@@ -293,8 +293,9 @@ export class Client {
     this.#flushSoon()
   }
 
-  /** What is sent in one turn travels in one write. */
+  /** What is sent in one turn travels in one write, where the transport takes more than one frame at a time. */
   #flushSoon(): void {
+    if (this.#transport.frameByFrame) return this.#flush()
     if (this.#flushing) return
     this.#flushing = true
     void turn.then(this.#flushNow)

@@ -127,3 +127,7 @@ export const Leases: Codec<DhcpLease[]> = listed(struct({
 }), LEASES_MAX)
 
 export const StatsRecords = array(struct({ dom: Domain, params: typedParams() }), LIST_MAX)
+
+/** `char data<REMOTE_AUTH_SASL_DATA_MAX>`: a char array travels as one integer for each byte. */
+export const SaslData: Codec<Buffer> = mapped(array(int, 65_536), (values) => Buffer.from(values.map((value) => value & 0xff)), (bytes) => [...new Int8Array(bytes)])
+export const SaslAnswer = struct({ complete: flag, nil: flag, data: SaslData })

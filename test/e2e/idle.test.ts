@@ -28,7 +28,7 @@ beforeAll(async () => {
   stage = await Stage.start()
   const transport = new Transport({ kubeConfig: kubeConfigLoader({ file: stage.kubeconfig }), onRequest: ({ method, path }) => { requests.push(`${method} ${path}`) } })
   const uid = (await new Client({ transport }).get(namespaces, undefined, 'kube-system')).metadata.uid
-  const registry = createRegistry()
+  const registry = createRegistry({}, { allowLocal: true })
   operator = new Operator({
     transport, clock: systemClock, log: silentLog, metrics: new Metrics(), installation: uid, cluster: uid, relistInterval: 3_600_000,
     open: (uri, options) => registry.open(uri, { ...options, onCall: call => { calls.push(call.procedure); options.onCall?.(call) } }),

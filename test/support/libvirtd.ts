@@ -5,7 +5,7 @@ import type { ChildProcess } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { copyFile, cp, mkdir, mkdtemp, readdir, readFile, readlink, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { cacheFolder } from '../../scripts/cache.ts'
 import { run } from '../../scripts/run.ts'
 import type { RunResult } from '../../scripts/run.ts'
@@ -19,6 +19,12 @@ export interface LibvirtdOptions {
   log?: boolean
   /** Guests whose firmware stops the processor at once: they run, do nothing, and cost no CPU. Default: they boot. */
   halting?: boolean
+  /** Further lines of libvirtd.conf; they come last, and win. */
+  conf?: readonly string[]
+  /** Further files below the host's /etc/libvirt, by their paths there. `sasl2/…` takes the place of /etc/sasl2. */
+  files?: Readonly<Record<string, string>>
+  /** Whether libvirtd listens for TCP and TLS, inside the host: see forward.ts for the way in. */
+  listen?: boolean
 }
 
 export interface PrivateLibvirtd extends AsyncDisposable {
@@ -57,7 +63,7 @@ export async function startLibvirtd(options: LibvirtdOptions = {}): Promise<Priv
   const folder = await mkdtemp(join(tmpdir(), `vireo-${options.name ?? 'host'}-${process.pid}-`))
   try {
     await prepare(folder, hostUUID, options)
-    const host = new Host(folder, hostUUID, await Namespaces.start(folder))
+    const host = new Host(folder, hostUUID, await Namespaces.start(folder), options.listen === true)
     try {
       await host.restart()
     } catch (error) {
@@ -79,7 +85,7 @@ function haltingFirmware(): Buffer {
   return rom
 }
 
-async function prepare(folder: string, hostUUID: string, { log = false, halting = false }: LibvirtdOptions): Promise<void> {
+async function prepare(folder: string, hostUUID: string, { log = false, halting = false, conf = [], files = {} }: LibvirtdOptions): Promise<void> {
   // QEMU runs as a user of its own and must be able to walk to its disks.
   await run(['chmod', '755', folder])
   for (const sub of ['conf', 'run', 'log', 'capabilities', 'root/var/lib/vireo', 'root/srv']) {
@@ -93,8 +99,13 @@ async function prepare(folder: string, hostUUID: string, { log = false, halting 
     'unix_sock_rw_perms = "0777"',
     `log_outputs = "${log ? 1 : 3}:file:/var/log/libvirt/libvirtd.log"`,
     'audit_level = 0',
+    ...conf,
     '',
   ].join('\n'))
+  for (const [path, content] of Object.entries(files)) {
+    await mkdir(dirname(join(folder, 'conf', path)), { recursive: true })
+    await writeFile(join(folder, 'conf', path), content)
+  }
   // Ownership is managed as in a default installation; AppArmor or SELinux profiles know nothing of these folders.
   await writeFile(join(folder, 'conf/qemu.conf'), 'security_driver = "none"\n')
   await writeFile(join(folder, 'conf/virtlogd.conf'), 'log_outputs = "3:file:/var/log/libvirt/virtlogd.log"\n')
@@ -181,14 +192,16 @@ class Host implements PrivateLibvirtd {
   readonly socket: string
   readonly root: string
   readonly #namespaces: Namespaces
+  readonly #listen: boolean
   #pid: number | undefined
 
-  constructor(folder: string, hostUUID: string, namespaces: Namespaces) {
+  constructor(folder: string, hostUUID: string, namespaces: Namespaces, listen: boolean) {
     this.folder = folder
     this.hostUUID = hostUUID
     this.socket = join(folder, 'run/libvirt-sock')
     this.root = join(folder, 'root')
     this.#namespaces = namespaces
+    this.#listen = listen
   }
 
   get pid(): number {
@@ -232,7 +245,7 @@ class Host implements PrivateLibvirtd {
       await this.kill('SIGTERM')
     }
     if ((await this.exec(['test', '-S', '/run/libvirt/virtlogd-sock'])).code !== 0) await this.execOk(['virtlogd', '-d'])
-    await this.execOk(['libvirtd', '-d', '-p', '/run/libvirtd.pid'])
+    await this.execOk(['libvirtd', '-d', ...(this.#listen ? ['-l'] : []), '-p', '/run/libvirtd.pid'])
     const inner = Number(await this.execOk(['cat', '/run/libvirtd.pid']))
     this.#pid = await until('libvirtd shows among the processes', () => this.#namespaces.outerPid(inner))
     // The daemon serves clients once its drivers are up, not before.

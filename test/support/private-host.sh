@@ -30,7 +30,8 @@ for folder in /run /var/lib /var/log /var/cache /etc/libvirt; do
   mount -t tmpfs -o mode=755 tmpfs "$folder"
 done
 mv "$base/nwfilter" /etc/libvirt/nwfilter
-cp "$base/conf/"*.conf /etc/libvirt/
+cp -a "$base/conf/." /etc/libvirt/
+if [ -d /etc/libvirt/sasl2 ]; then mount --bind /etc/libvirt/sasl2 /etc/sasl2; fi
 mkdir -p /run/libvirt /run/lock /var/log/libvirt /var/cache/libvirt/qemu/capabilities /var/lib/vireo /var/lib/libvirt
 cp -a "$base/capabilities/." /var/cache/libvirt/qemu/capabilities/
 mount --bind "$base/run" /run/libvirt

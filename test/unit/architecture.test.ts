@@ -29,6 +29,7 @@ const PACKAGES: Record<string, string[]> = {
   'undici': ['controller', 'reconcilers'],
   'fast-xml-parser': ['xml'],
   'prom-client': ['controller', 'operator'],
+  '@mongodb-js/saslprep': ['drivers'],
   'typebox': ['crds'],
   '@marcbachmann/cel-js': ['apiserver'],
   're2js': ['apiserver'],

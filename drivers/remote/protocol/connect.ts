@@ -1,7 +1,7 @@
 // Authentication, the connection itself, and the machine behind it.
 
 import { array, chars, charArray, cpuset, flag, int, nothing, optional, size, string, struct, uhyper, uint } from '../xdr.ts'
-import { Domain, Network, NodeDevice, Secret, StoragePool, counted, givenParams, listed, typedParams } from '../types.ts'
+import { Domain, Network, NodeDevice, SaslAnswer, SaslData, Secret, StoragePool, counted, givenParams, listed, typedParams } from '../types.ts'
 import { changing, flags, reading } from './procedure.ts'
 
 const CPU_MAX = 256
@@ -21,6 +21,9 @@ export const connect = {
   connectGetHostname: reading(59, nothing, string),
   connectSupportsFeature: reading(60, struct({ feature: int }), flag),
   authList: reading(66, nothing, array(int, 20)),
+  authSaslInit: reading(67, nothing, string),
+  authSaslStart: reading(68, struct({ mech: string, nil: flag, data: SaslData }), SaslAnswer),
+  authSaslStep: reading(69, struct({ nil: flag, data: SaslData }), SaslAnswer),
   authPolkit: reading(70, nothing, flag),
   connectFindStoragePoolSources: reading(75, struct({ type: string, srcSpec: optional(string), flags }), string),
   connectGetURI: reading(110, nothing, string),

@@ -11,6 +11,11 @@ export interface TransportEvents {
 export interface Transport {
   /** Where it leads, for messages: `/run/libvirt/libvirt-sock`. */
   readonly peer: string
+  /**
+   * No write may hold more than one frame. libvirt's daemon waits for its socket, not for what its TLS library has
+   * decrypted already: the second frame of a TLS record lies there until something else arrives.
+   */
+  readonly frameByFrame?: boolean
   /** Connects. Rejects with the reason; events come only after it has resolved. */
   open(events: TransportEvents, signal?: AbortSignal): Promise<void>
   /** Sends in order. `taken` is called when the system has the bytes and the memory may be used again; never after `end`. */

@@ -44,7 +44,7 @@ export class Stacks implements AsyncDisposable {
     const path = join(stage.folder, 'image.raw')
     await writeFile(path, bytes)
     const server = await serveFiles({ '/image.raw': path })
-    const connection = await createRegistry().open(stage.host.uri(), { callTimeout: 60_000, keepAliveInterval: 5_000, keepAliveCount: 6, signal: new AbortController().signal })
+    const connection = await createRegistry({}, { allowLocal: true }).open(stage.host.uri(), { callTimeout: 60_000, keepAliveInterval: 5_000, keepAliveCount: 6, signal: new AbortController().signal })
     return new Stacks(stage, connection, { url: `${server.url}/image.raw`, checksum: `sha256:${createHash('sha256').update(bytes).digest('hex')}`, close: () => server.close() })
   }
 

@@ -84,7 +84,7 @@ describe.each(['qemu:///system', 'test:///default'])('%s', uri => {
   let driver: string
   beforeAll(async () => {
     host = await startLibvirtd({ name: 'render' })
-    connection = await createRegistry().open(host.uri(uri), { callTimeout: 90_000, keepAliveInterval: 5_000, keepAliveCount: 12 })
+    connection = await createRegistry({}, { allowLocal: true }).open(host.uri(uri), { callTimeout: 90_000, keepAliveInterval: 5_000, keepAliveCount: 12 })
     capabilities = await connection.connectGetCapabilities()
     driver = await connection.connectGetType()
     await connection.networkDefineXML('<network><name>lab</name><bridge name="virbr77"/><ip address="192.168.77.1" netmask="255.255.255.0"/></network>')

@@ -29,7 +29,7 @@ export class NetworkStage {
 
   private constructor(uri: string) {
     this.host = new Host({
-      uri, open: (text, options) => createRegistry().open(text, options), clock: systemClock, onCall: () => { this.#calls++ },
+      uri, open: (text, options) => createRegistry({}, { allowLocal: true }).open(text, options), clock: systemClock, onCall: () => { this.#calls++ },
       maxConnections: 2, callTimeout: 30_000, keepAliveInterval: 5_000, keepAliveCount: 3, pollInterval: 600_000, relistInterval: 600_000,
     })
     const filled = <T extends KubeObject>(...objects: T[]): Mirror<T> => {

@@ -56,7 +56,7 @@ export class Stage {
 
   static async open(libvirtd: PrivateLibvirtd, policy: Hypervisor['spec']['policy'] = {}): Promise<Stage> {
     const host = new Host({
-      uri: libvirtd.uri(), open: (uri, options) => createRegistry().open(uri, options), clock: systemClock,
+      uri: libvirtd.uri(), open: (uri, options) => createRegistry({}, { allowLocal: true }).open(uri, options), clock: systemClock,
       maxConnections: 2, callTimeout: 30_000, keepAliveInterval: 5_000, keepAliveCount: 3, pollInterval: 30_000, relistInterval: 600_000,
     })
     const stage = new Stage(host)

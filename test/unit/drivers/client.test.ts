@@ -2,12 +2,13 @@
 
 import { describe, expect, test } from 'vitest'
 import { CallTimeout, ConnectionLost, LibvirtError } from '../../../drivers/errors.ts'
+import { Client } from '../../../drivers/remote/client.ts'
 import { MessageStatus, MessageType, Program } from '../../../drivers/remote/frame.ts'
 import { procedures as p, type Procedure } from '../../../drivers/remote/protocol.ts'
 import { Domain } from '../../../drivers/remote/types.ts'
 import { Reader, int, string } from '../../../drivers/remote/xdr.ts'
 import { FakeClock, settle } from '../../support/fakeclock.ts'
-import { connected, frameOf, raw, refusalOf, replyTo, type ScriptedPeer } from '../../support/rpc/scripted-peer.ts'
+import { ScriptedPeer, connected, frameOf, quiet, raw, refusalOf, replyTo } from '../../support/rpc/scripted-peer.ts'
 
 const vm = { name: 'vm', uuid: '6695eb01-f6a4-8304-79aa-97f2502e193f', id: 1 }
 const outcome = <T>(promise: Promise<T>): Promise<T | Error> => promise.catch((error: unknown) => error as Error)
@@ -27,6 +28,14 @@ describe('calls', () => {
     for (let i = 0; i < 4; i++) void outcome(client.call(p.connectGetType, undefined))
     await settle()
     expect([peer.calls.length, peer.writes]).toEqual([4, 1])
+  })
+
+  test('but one by one where the transport takes no more than a frame at a time', async () => {
+    const peer = new ScriptedPeer()
+    const client = await Client.connect({ ...peer.transport, frameByFrame: true }, quiet)
+    for (let i = 0; i < 4; i++) void outcome(client.call(p.connectGetType, undefined))
+    await settle()
+    expect([peer.calls.length, peer.writes]).toEqual([4, 4])
   })
 
   test('at most four are in flight; the others follow in the order of their calls', async () => {

@@ -1,12 +1,12 @@
 // From a fresh transport to an open connection: what each kind of daemon is asked, and how it fails.
 
 import { describe, expect, test } from 'vitest'
-import { ConnectionLost, LibvirtError } from '../../../drivers/errors.ts'
+import { AuthenticationFailed, ConnectionLost, LibvirtError } from '../../../drivers/errors.ts'
 import { handshake } from '../../../drivers/remote/handshake.ts'
 import { openRemote } from '../../../drivers/remote/open.ts'
 import { procedures as p } from '../../../drivers/remote/protocol.ts'
 import { Reader } from '../../../drivers/remote/xdr.ts'
-import { settle } from '../../support/fakeclock.ts'
+import { FakeClock, settle } from '../../support/fakeclock.ts'
 import { ScriptedPeer, connected, quiet } from '../../support/rpc/scripted-peer.ts'
 
 /** Answers one connection's handshake. */
@@ -41,11 +41,45 @@ describe('handshake', () => {
     expect(asked(peer).slice(0, 3)).toEqual([66, 70, 1])
   })
 
-  test.each([[[1], 'asks for SASL authentication, which is not built yet'], [[9], 'asks for authentication of type 9']])('authentication %j ends with a sentence', async (types, sentence) => {
+  test.each([
+    [[1], 'unix', 'AuthenticationFailed', 'asks for a user name and a password (SASL): give them'],
+    [[1], 'tcp', 'AuthenticationFailed', 'over plain TCP nothing would protect it: use the transport tls or ssh'],
+    [[9], 'unix', 'ConnectionLost', 'asks for authentication of type 9'],
+  ] as const)('authentication %j over %s ends with a sentence', async (types, channel, name, sentence) => {
+    const { client, peer } = await connected()
+    const opening = handshake(client, 'qemu:///system', { channel }).catch((error: unknown) => error)
+    await greet(peer, { types: [...types] })
+    expect(await opening).toMatchObject({ name, message: expect.stringContaining(sentence) })
+  })
+
+  test('over plain TCP no password is sent, even where one is given', async () => {
+    const { client, peer } = await connected()
+    const opening = handshake(client, 'qemu:///system', { channel: 'tcp', sasl: { username: 'u', password: 'secret' } }).catch((error: unknown) => error)
+    await greet(peer, { types: [1] })
+    expect(await opening).toMatchObject({ name: 'AuthenticationFailed' })
+    expect(asked(peer)).toEqual([66])
+  })
+
+  test('what polkit refuses is a sentence, with its own words', async () => {
     const { client, peer } = await connected()
     const opening = handshake(client, 'qemu:///system').catch((error: unknown) => error)
-    await greet(peer, { types })
-    expect(await opening).toMatchObject({ name: 'ConnectionLost', message: expect.stringContaining(sentence) })
+    await settle()
+    peer.reply(peer.calls[0]!, p.authList, [2])
+    await settle()
+    peer.refuse(peer.calls[1]!, { code: 45, message: 'access denied by policy' })
+    expect(await opening).toMatchObject({
+      name: 'AuthenticationFailed',
+      message: 'polkit on /scripted does not let this user in (access denied by policy): add the user to the group libvirt, allow org.libvirt.unix.manage for it by a polkit rule, or set auth_unix_rw in libvirtd.conf',
+    })
+  })
+
+  test('the states of the opening are told in order', async () => {
+    const { client, peer } = await connected()
+    const states: string[] = []
+    const opening = handshake(client, 'qemu:///system', undefined, (state) => { states.push(`${state} after ${peer.calls.length}`) })
+    await greet(peer)
+    await opening
+    expect(states).toEqual(['Authenticating after 0', 'Opening after 1'])
   })
 })
 
@@ -68,6 +102,22 @@ describe('opening', () => {
     const reason = await openRemote(target(unreachable('/a'), unreachable('/b')), quiet).catch((error: unknown) => error)
     expect(reason).toBeInstanceOf(ConnectionLost)
     expect((reason as Error).message).toBe('libvirt cannot be reached: /a (connect ENOENT /a), /b (connect ENOENT /b)')
+  })
+
+  test('a way that leads nowhere is given up after the deadline of a call', async () => {
+    const clock = new FakeClock()
+    const silent = new ScriptedPeer()
+    const transport = { ...silent.transport, open: (_events: unknown, signal?: AbortSignal) => new Promise<void>((_resolve, reject) => { signal?.addEventListener('abort', () => reject(signal.reason as Error)) }) }
+    const opening = openRemote({ name: 'qemu:///system', transports: [() => transport] }, { ...quiet, clock }).catch((error: unknown) => error)
+    await clock.advance(quiet.callTimeout)
+    expect(await opening).toMatchObject({ name: 'ConnectionLost', message: 'libvirt cannot be reached: /scripted (no connection came about within 10 s)' })
+    expect(clock.timers).toEqual([])
+  })
+
+  test('want of trust is told from a host that is away', async () => {
+    const scripted = new ScriptedPeer()
+    const transport = { ...scripted.transport, open: () => Promise.reject(new AuthenticationFailed('the certificate has expired')) }
+    expect(await openRemote({ name: 'qemu:///system', transports: [() => transport] }, quiet).catch((error: unknown) => error)).toMatchObject({ name: 'AuthenticationFailed', message: '/scripted: the certificate has expired' })
   })
 
   test('a daemon that refuses is not asked again elsewhere, and its connection is closed', async () => {

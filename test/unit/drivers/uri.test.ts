@@ -3,7 +3,8 @@
 import { describe, expect, test } from 'vitest'
 import type { Connection, Driver } from '../../../drivers/driver.ts'
 import { UriError } from '../../../drivers/errors.ts'
-import { createRegistry, socketPaths } from '../../../drivers/registry.ts'
+import { createRegistry } from '../../../drivers/registry.ts'
+import { socketPaths } from '../../../drivers/targets.ts'
 import { parseURI } from '../../../drivers/uri.ts'
 
 const options = { callTimeout: 1000, keepAliveInterval: 0, keepAliveCount: 0 }
@@ -19,7 +20,12 @@ describe('parsing', () => {
     ['test+unix:///default?socket=/run/a%20b', { name: 'test:///default', parameters: new Map([['socket', '/run/a b']]) }],
     ['qemu+unix:///embed?root=/some/dir&socket=/s&mode=direct', { name: 'qemu:///embed?root=/some/dir', parameters: new Map([['socket', '/s'], ['mode', 'direct']]) }],
     ['esx+unix:///?socket=/s&name=esx%3A%2F%2Fuser%40host%2F%3Fno_verify%3D1', { scheme: 'esx', name: 'esx://user@host/?no_verify=1' }],
-    ['qemu+unix:///system?name=a+b', { name: 'a+b' }],
+    ['qemu+unix:///system?name=a+b', { name: 'a+b', plain: 'qemu:///system' }],
+    ['qemu+libssh2://host/system', { transport: 'ssh' }],
+    ['qemu+libssh://host/system', { transport: 'ssh' }],
+    ['qemu+ext:///system?command=/bin/way', { transport: 'ext', host: null }],
+    ['qemu+ssh://DOMAIN.user@host/system', { user: 'DOMAIN.user' }],
+    ['qemu+tls://[2001:db8::7]/system', { host: '2001:db8::7', name: 'qemu:///system' }],
   ] as const)('%s', (text, parts) => {
     expect(parseURI(text)).toMatchObject(parts)
   })
@@ -33,8 +39,7 @@ describe('parsing', () => {
     ['qemu+ssh:///system', 'malformed', 'the transport ssh needs a host'],
     ['qemu+tcp://host:70000/system', 'malformed', 'port 70000 is beyond 65535'],
     ['qemu:///%zz', 'malformed', 'percent sign'],
-    ['qemu+libssh2://host/system', 'unknown', 'use ssh'],
-    ['qemu+smoke://host/system', 'unknown', 'known are unix, tls, tcp, ssh'],
+    ['qemu+smoke://host/system', 'unknown', 'known are unix, tls, tcp, ssh, ext, libssh, libssh2'],
   ] as const)('%s is %s', (text, reason, sentence) => {
     expect(() => parseURI(text)).toThrow(expect.objectContaining({ name: 'UriError', reason, message: expect.stringContaining(sentence) }))
   })
@@ -68,7 +73,7 @@ describe('sockets', () => {
 
 describe('registry', () => {
   const refusal = async (text: string): Promise<UriError> => {
-    const reason: unknown = await createRegistry().open(text, options).catch((error: unknown) => error)
+    const reason: unknown = await createRegistry({}, { allowLocal: true }).open(text, options).catch((error: unknown) => error)
     expect(reason).toBeInstanceOf(UriError)
     return reason as UriError
   }
@@ -83,14 +88,10 @@ describe('registry', () => {
     expect(message).toContain('bhyve, ch, esx, gsx, hyperv, lxc, openvz, parallels, qemu, test, vbox')
   })
 
-  test.each(['tls', 'tcp', 'ssh'])('the transport %s is not built yet, and that is what it says', async (transport) => {
-    expect(await refusal(`qemu+${transport}://host/system`)).toMatchObject({ reason: 'unbuilt', message: expect.stringContaining(`the transport ${transport} is not built yet`) })
-  })
-
   test('an embedded driver takes its plain URIs and no others', async () => {
     const opened: string[] = []
     const embedded: Driver = { open: (uri) => { opened.push(uri); return Promise.resolve({} as Connection) } }
-    const { open } = createRegistry({ test: embedded })
+    const { open } = createRegistry({ test: embedded }, { allowLocal: true })
     await open('test:///default', options)
     await open('test:///path/to/file.xml', options)
     for (const other of ['test+unix:///default?socket=/nowhere/s', 'test:///default?socket=/nowhere/s']) expect(await open(other, options).catch((error: unknown) => (error as Error).name)).toBe('ConnectionLost')
