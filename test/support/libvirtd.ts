@@ -19,7 +19,7 @@ export interface LibvirtdOptions {
   log?: boolean
   /** Guests whose firmware stops the processor at once: they run, do nothing, and cost no CPU. Default: they boot. */
   halting?: boolean
-  /** Further lines of libvirtd.conf; they come last, and win. */
+  /** Further lines of libvirtd.conf; they come first, and of two lines the first counts. */
   conf?: readonly string[]
   /** Further files below the host's /etc/libvirt, by their paths there. `sasl2/…` takes the place of /etc/sasl2. */
   files?: Readonly<Record<string, string>>
@@ -93,13 +93,13 @@ async function prepare(folder: string, hostUUID: string, { log = false, halting 
   }
   if (halting) await writeFile(join(folder, 'firmware.rom'), haltingFirmware())
   await writeFile(join(folder, 'conf/libvirtd.conf'), [
+    ...conf,
     `host_uuid = "${hostUUID}"`,
     'auth_unix_ro = "none"',
     'auth_unix_rw = "none"',
     'unix_sock_rw_perms = "0777"',
     `log_outputs = "${log ? 1 : 3}:file:/var/log/libvirt/libvirtd.log"`,
     'audit_level = 0',
-    ...conf,
     '',
   ].join('\n'))
   for (const [path, content] of Object.entries(files)) {

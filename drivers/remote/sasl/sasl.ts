@@ -32,7 +32,10 @@ export const chooseMechanism = (offered: readonly string[], channel: Channel, wa
 
 /** Rejects with AuthenticationFailed; its message names no user and no password. */
 export const authenticateSASL = async (client: Client, credentials: SASLCredentials, channel: Channel): Promise<void> => {
-  const list = await client.call(procedures.authSaslInit, undefined)
+  const list = await client.call(procedures.authSaslInit, undefined).catch((error: unknown): never => {
+    if (error instanceof LibvirtError) throw new AuthenticationFailed(`${client.peer} asks for SASL and has no mechanism to offer (${error.message}): ${otherwise}`, { cause: error })
+    throw error
+  })
   const mech = chooseMechanism(list.split(',').map((name) => name.trim().toUpperCase()).filter((name) => name !== ''), channel, credentials.mechanism)
   const mechanism = await mechanisms[mech](credentials)
   const refused = (error: unknown): never => {

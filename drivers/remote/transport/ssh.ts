@@ -46,7 +46,9 @@ const script = [
   `if [ "$proxy" != netcat ] && command -v virt-ssh-helper >/dev/null 2>&1; then echo "${MARKER}"; exec virt-ssh-helper "$uri"; fi`,
   'if [ "$proxy" = native ]; then echo "virt-ssh-helper is not installed there" >&2; exit 127; fi',
   'if ! command -v "$nc" >/dev/null 2>&1; then echo "neither virt-ssh-helper nor $nc is installed there" >&2; exit 127; fi',
-  'quit=; case "$("$nc" -h 2>&1)" in *"-q "*) quit="-q0";; esac',
+  'help=$("$nc" -h 2>&1)',
+  'case "$help" in *-U*) ;; *) echo "$nc there cannot open unix sockets, and virt-ssh-helper is not installed" >&2; exit 127;; esac',
+  'quit=; case "$help" in *"-q "*) quit="-q0";; esac',
   `for socket; do if [ -S "$socket" ]; then echo "${MARKER}"; exec "$nc" $quit -U "$socket"; fi; done`,
   'echo "no libvirt socket is there: $*" >&2; exit 111',
 ].join('\n')
