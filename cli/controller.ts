@@ -48,6 +48,7 @@ export async function runController(flags: ControllerFlags, signal: AbortSignal)
     metrics,
     installation,
     cluster,
+    namespace: flags.leaseNamespace,
     relistInterval: parseDuration(flags.relistInterval),
     sourceAddresses: flags.sourceAddresses,
     instance,

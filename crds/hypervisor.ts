@@ -33,6 +33,23 @@ const plainHost: Rule = {
   messageExpression: "self + ' is not a host: write a name or an address, and :PORT behind it for one port only'",
 }
 
+const secretRef = (keys: string) => object({
+  name: text(253, about('Name of the Secret. It lies in the namespace of the controller: no other is read.')),
+}, about(`The Secret, with the keys ${keys}.`, undefined, 'live', 'A change of it reconnects.'), { atomic: true })
+
+const auth = object({
+  tls: optional(object({
+    secretRef: secretRef('ca.crt (who vouches for the host), tls.crt and tls.key (of this side) and ca.crl (what is revoked), all in PEM and each where it is needed'),
+  }, about('Certificates for the transport tls, in place of the files of the controller.', "libvirt's files on the controller's machine", 'live', 'vireo reconnects.'))),
+  ssh: optional(object({
+    secretRef: secretRef('ssh-privatekey (without a passphrase) and known_hosts, each where it is needed'),
+  }, about('Key and known hosts for the transport ssh, in place of those of the user that the controller runs as.', "the files and the agent of the controller's user", 'live', 'vireo reconnects.'))),
+  sasl: optional(object({
+    secretRef: secretRef('username and password'),
+    mechanism: optional(choice(['SCRAM-SHA-512', 'SCRAM-SHA-256', 'SCRAM-SHA-1', 'PLAIN'], about('The only mechanism to use. PLAIN goes over TLS only.', 'the strongest that the host offers', 'live', 'vireo reconnects.'))),
+  }, about('User and password for a daemon that asks for SASL.', 'none', 'live', 'vireo reconnects.'))),
+}, about('What the connection proves itself with; several may apply together.', "what the controller's machine has", 'live', 'vireo reconnects.'))
+
 const policy = object({
   namespaceSelector: optional(labelSelector('Namespaces whose objects may live on this host; {} selects all.', '{}', { default: policyDefaults.namespaceSelector })),
   hostPaths: optional(setOf(hostPath(about('A folder on the host.')), 64,
@@ -57,6 +74,11 @@ const spec = object({
         messageExpression: "self + ' is not a libvirt URI: write one such as qemu:///system'",
       },
       noPassword,
+      {
+        ...noPassword,
+        // The URI that a gateway opens, as it is or encoded.
+        rule: "!self.matches('[?&;]name=[^&;]*(/|%2[fF]){2}[^/@&;]*(:|%3[aA])[^/@&;]*(@|%40)')",
+      },
     ],
   }),
   default: optional(flag(about('Takes the objects that name no Hypervisor. Of two defaults the older serves and the younger is Invalid; bound objects never move.', 'false', 'policy'))),
@@ -65,6 +87,7 @@ const spec = object({
   nameFormat: optional(choice(['Auto', 'Name', 'NamespaceName'],
     about('How objects without spec.name are called on the host. Name: metadata.name. NamespaceName: NAMESPACE.NAME, so that two namespaces may both say web. Auto: Name in the namespace default, NamespaceName elsewhere.', 'Auto', 'policy'),
     { default: 'Auto' })),
+  auth: optional(auth),
   connection: optional(connection),
   policy: optional(policy),
 }, about('What the connection is and who may use the host.'))
@@ -93,6 +116,7 @@ export type HypervisorSpec = Static<typeof spec>
 export type HypervisorStatus = Static<typeof status>
 export type Hypervisor = KubeObject<HypervisorSpec, HypervisorStatus>
 export type HypervisorPolicy = NonNullable<HypervisorSpec['policy']>
+export type HypervisorAuth = NonNullable<HypervisorSpec['auth']>
 export type HypervisorConnection = NonNullable<HypervisorSpec['connection']>
 
 export const hypervisor: Kind = {

@@ -48,6 +48,8 @@ export interface Connection extends Calls {
   readonly name: string
   /** Resolves (never rejects) with the reason when the connection has ended, by whichever side. */
   readonly closed: Promise<Error>
+  /** Calls that have no answer yet, streams and those without a deadline included; undefined where calls take no time. */
+  readonly pending?: number
   /** Events arrive here once `eventsRegister` has resolved; handlers run synchronously in arrival order and must not throw. */
   onEvent(handler: (event: DriverEvent) => void): void
   /** Registers for all events vireo knows; answers the classes that the driver supports (no `domain`: the driver must be polled). */
@@ -63,6 +65,8 @@ export interface OpenOptions {
   credentials?: Credentials
   /** Whether the connection may cross the network without encryption; Forbidden unless given. */
   plaintext?: 'Forbidden' | 'Allowed'
+  /** Nothing on the host can be changed, and no document shows what is secret (VIR_CONNECT_RO). */
+  readOnly?: boolean
   /** Called as the opening goes on: bytes flow and authentication begins; it is over and the driver is opened. */
   onProgress?: (state: 'Authenticating' | 'Opening') => void
   /** Deadline of every call that has none of its own, ms. */

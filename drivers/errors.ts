@@ -68,7 +68,7 @@ export class AuthenticationFailed extends Error {
   override readonly name = 'AuthenticationFailed'
 }
 
-const refusals = new Set<number>([ErrorNumber.AUTH_FAILED, ErrorNumber.AUTH_UNAVAILABLE, ErrorNumber.ACCESS_DENIED])
+const refusals = new Set<number>([ErrorNumber.AUTH_FAILED, ErrorNumber.AUTH_CANCELLED, ErrorNumber.AUTH_UNAVAILABLE, ErrorNumber.ACCESS_DENIED])
 
 /** True where trust is what failed, also where the connection's end only carries it as its cause. */
 export const isAuthenticationFailure = (error: unknown): boolean =>

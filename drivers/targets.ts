@@ -22,6 +22,9 @@ export const schemes: Record<string, string | null> = {
 /** libvirt's own ports. */
 const PORT = { tcp: 16_509, tls: 16_514 } as const
 
+/** What of the options decides where a URI leads. */
+export type TargetOptions = Pick<OpenOptions, 'credentials' | 'plaintext' | 'readOnly'>
+
 const malformed = (message: string): UriError => new UriError('malformed', message)
 
 const oneOf = <const T extends string>(uri: ConnectURI, key: string, known: readonly T[]): T | undefined => {
@@ -49,17 +52,21 @@ const pathOf = (uri: ConnectURI, key: string): string | undefined => {
 
 const modeOf = (uri: ConnectURI): 'auto' | 'direct' | 'legacy' | undefined => oneOf(uri, 'mode', ['auto', 'direct', 'legacy'])
 
+export interface SocketOptions { environment?: NodeJS.ProcessEnv; readOnly?: boolean }
+
 /** Where libvirt's daemons put their sockets for this URI, the preferred one first. */
-export const socketPaths = (uri: ConnectURI, environment: NodeJS.ProcessEnv = process.env): string[] => {
+export const socketPaths = (uri: ConnectURI, { environment = process.env, readOnly = false }: SocketOptions = {}): string[] => {
   const explicit = pathOf(uri, 'socket')
   if (explicit !== undefined) return [explicit]
   const session = uri.path === '/session'
   const folder = session
     ? join(environment.XDG_RUNTIME_DIR ?? join(environment.XDG_CACHE_HOME ?? join(environment.HOME ?? '/', '.cache')), 'libvirt')
     : '/run/libvirt'
-  const legacy = join(folder, 'libvirt-sock')
+  // A session has no second socket: its daemon is the user's own.
+  const suffix = readOnly && !session ? 'sock-ro' : 'sock'
+  const legacy = join(folder, `libvirt-${suffix}`)
   const daemon = schemes[uri.scheme]
-  const direct = daemon ? [join(folder, `${daemon}-sock`)] : []
+  const direct = daemon ? [join(folder, `${daemon}-${suffix}`)] : []
   switch (modeOf(uri) ?? 'auto') {
     case 'auto': return [legacy, ...direct]
     case 'legacy': return [legacy]
@@ -88,20 +95,21 @@ const netcatOf = (uri: ConnectURI): string => {
   return netcat
 }
 
-const sshOptions = (uri: ConnectURI, credentials: Credentials['ssh']): SSHOptions => {
+const sshOptions = (uri: ConnectURI, { credentials, readOnly }: TargetOptions): SSHOptions => {
   const explicit = pathOf(uri, 'socket')
+  // A session's sockets lie where only a login on the host knows: the helper finds them.
+  const elsewhere = explicit === undefined && uri.path === '/session'
   // What the helper is told names no socket, so that a URI with one needs netcat (as in libvirt).
   const proxy = oneOf(uri, 'proxy', ['auto', 'native', 'netcat']) ?? (explicit === undefined ? 'auto' : 'netcat')
   if (explicit !== undefined && proxy === 'native') throw malformed('proxy=native and socket exclude each other: the helper on the host finds the socket by itself')
+  if (elsewhere && proxy === 'netcat') throw malformed('proxy=netcat does not find the socket of a session: name it by socket=/path, or leave it to virt-ssh-helper on the host')
   const mode = modeOf(uri)
-  // A session's sockets lie where only a login on the host knows; there the helper finds them.
-  const sockets = explicit === undefined && uri.path === '/session' ? [] : socketPaths(uri)
   const verify = isSet(uri, 'no_verify') ? 'ignore' : oneOf(uri, 'known_hosts_verify', ['normal', 'auto', 'ignore'])
   return {
     host: uri.host!, port: uri.port, user: uri.user,
     program: pathOf(uri, 'command'), keyfile: pathOf(uri, 'keyfile'), knownHosts: pathOf(uri, 'known_hosts'),
-    verify, keysFrom: sshKeys(uri), credentials,
-    remote: { helperURI: mode === undefined ? uri.plain : `${uri.plain}${uri.plain.includes('?') ? '&' : '?'}mode=${mode}`, proxy, netcat: netcatOf(uri), sockets },
+    verify, keysFrom: sshKeys(uri), credentials: credentials?.ssh,
+    remote: { helperURI: mode === undefined ? uri.plain : `${uri.plain}${uri.plain.includes('?') ? '&' : '?'}mode=${mode}`, proxy: elsewhere ? 'native' : proxy, readOnly: readOnly ?? false, netcat: netcatOf(uri), sockets: elsewhere ? [] : socketPaths(uri, { readOnly }) },
   }
 }
 
@@ -118,10 +126,10 @@ const saslOf = (uri: ConnectURI, credentials: Credentials['sasl']): Credentials[
   return { ...credentials, mechanism: name }
 }
 
-type Ways = (uri: ConnectURI, options: Pick<OpenOptions, 'credentials' | 'plaintext'>) => Target['transports']
+type Ways = (uri: ConnectURI, options: TargetOptions) => Target['transports']
 
 const ways: Record<TransportName, Ways> = {
-  unix: (uri) => socketPaths(uri).map((path) => () => unixTransport(path)),
+  unix: (uri, { readOnly }) => socketPaths(uri, { readOnly }).map((path) => () => unixTransport(path)),
   tcp: (uri, { plaintext }) => {
     if (plaintext !== 'Allowed') throw new UriError('forbidden', 'the transport tcp sends everything in clear, and plaintext is not allowed for this connection: use the transport tls or ssh, or allow it (connection.plaintext: Allowed) where the network between is trusted')
     return [() => tcpTransport(addressOf(uri, 'tcp'))]
@@ -132,9 +140,9 @@ const ways: Record<TransportName, Ways> = {
     const folder = pathOf(uri, 'pkipath')
     return [() => tlsTransport(addressOf(uri, 'tls'), { verify, credentials: () => findCertificates({ given: credentials?.tls, folder }) })]
   },
-  ssh: (uri, { credentials }) => {
-    const options = sshOptions(uri, credentials?.ssh)
-    return [() => sshTransport(options)]
+  ssh: (uri, options) => {
+    const ssh = sshOptions(uri, options)
+    return [() => sshTransport(ssh)]
   },
   ext: (uri) => {
     const command = pathOf(uri, 'command')
@@ -153,8 +161,8 @@ export const refuseLocal = (uri: ConnectURI): void => {
 }
 
 /** Where `uri` leads. Throws UriError where that is nowhere. */
-export const targetOf = (uri: ConnectURI, options: Pick<OpenOptions, 'credentials' | 'plaintext'>): Target => ({
+export const targetOf = (uri: ConnectURI, options: TargetOptions): Target => ({
   name: uri.name,
   transports: ways[uri.transport](uri, options),
-  login: { channel: uri.transport, sasl: saslOf(uri, options.credentials?.sasl) },
+  login: { channel: uri.transport, sasl: saslOf(uri, options.credentials?.sasl), readOnly: options.readOnly },
 })

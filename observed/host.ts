@@ -1,62 +1,30 @@
 // One hypervisor: keeps the connection open, pins the host, and turns lists and events into writes of the observed mirror.
 
-import type { Clock } from '../clock/clock.ts'
 import type { Connection, DriverEvent, OpenOptions } from '../drivers/driver.ts'
-import { ConnectionLost, ErrorNumber, LibvirtError } from '../drivers/errors.ts'
+import { AuthenticationFailed, ConnectionLost } from '../drivers/errors.ts'
+import { shownURI } from '../drivers/uri.ts'
 import { dirtiedBy } from './dirty.ts'
 import { listHost } from './list.ts'
 import { HostMirror } from './mirror.ts'
 import type { Observed } from './objects.ts'
+import type { HostOptions } from './options.ts'
 import { HostChanged, capabilitiesOf, uuidIn, uuidOf } from './pin.ts'
 import { orElse } from './read.ts'
 import { Reader } from './reader.ts'
+import { Renewed, stateOf, type HostState, type StateHandler } from './state.ts'
 import { Streams } from './streams.ts'
-
-/** Each state and what leaves it. */
-export type HostState =
-  /** A transport is being opened; leaves by success (Opening) or failure (Broken, AuthFailed). */
-  | 'Connecting'
-  /** The connection is open; host, events and the first list are read; leaves by success (Open), a wrong host (HostChanged) or failure (Broken). */
-  | 'Opening'
-  /** The mirror is complete and follows events; leaves when the connection ends. */
-  | 'Open'
-  /** The connection ended or could not be made; leaves after the backoff (Connecting). */
-  | 'Broken'
-  /** The host refused the credentials; leaves after the backoff (Connecting). */
-  | 'AuthFailed'
-  /** Another host answers behind the URI: nothing is touched; leaves after the backoff (Connecting), or by a new expected UUID. */
-  | 'HostChanged'
-  /** close() was called; nothing leaves it. */
-  | 'Draining'
 
 export interface HostFacts { driver: string; hostname: string; hostUUID?: string; libvirtVersion: number; hypervisorVersion: number; cpus: number; memoryKiB: number; capabilities: string }
 
-export interface HostOptions {
-  uri: string
-  open: (uri: string, options: OpenOptions) => Promise<Connection>
-  clock: Clock
-  /** The host UUID that was learnt before; another one is HostChanged. */
-  expectedUUID?: string
-  /** Connections for streams beside the one of all calls. */
-  maxConnections: number
-  callTimeout: number
-  keepAliveInterval: number
-  keepAliveCount: number
-  /** How often drivers without events are listed, ms. */
-  pollInterval: number
-  /** How often everything is listed again for what has no event, ms. */
-  relistInterval: number
-  onCall?: OpenOptions['onCall']
-  log?: (message: string, fields: Record<string, unknown>) => void
-}
-
+/** How long calls that are under way may delay the end of a connection that is to be made anew, ms. */
+const DRAIN = 2_000
 const BACKOFF = { first: 1_000, last: 30_000 }
 
 export class Host {
   readonly mirror = new HostMirror()
   /** For what takes long: a big upload must not stand in the way of calls. */
   readonly streams: Streams
-  readonly #options: HostOptions
+  #options: HostOptions
   #state: HostState = 'Connecting'
   #since: number
   #error: Error | undefined
@@ -64,6 +32,9 @@ export class Host {
   #connection: Connection | undefined
   readonly #further = new Set<Connection>()
   #closing = new AbortController()
+  /** Ends the attempt to connect, or the opening, that is under way. */
+  #attempt = new AbortController()
+  #drained: (() => void) | undefined
   #running: Promise<void> | undefined
   #wake: (() => void) | undefined
   /** Ends the connection that is followed. */
@@ -73,7 +44,7 @@ export class Host {
   readonly #unsupported = new Set<string>()
   #sessions = 0
   readonly #reader: Reader
-  readonly #stateHandlers: ((state: HostState) => void)[] = []
+  readonly #stateHandlers: StateHandler[] = []
   readonly #eventHandlers: ((event: DriverEvent) => void)[] = []
   /** Pools whose content vireo answers for: a relist refreshes them, for libvirt's own list of volumes never renews itself. */
   refreshesPool: (uuid: string) => boolean = () => false
@@ -92,7 +63,8 @@ export class Host {
     this.streams = new Streams({ max: options.maxConnections, clock: options.clock, open: () => this.openFurther({ unhurried: true }) })
   }
 
-  get uri(): string { return this.#options.uri }
+  /** Without a password, should somebody have written one into it. */
+  get uri(): string { return shownURI(this.#options.uri) }
   get state(): HostState { return this.#state }
   /** Which connection this is, counted from the first: what a driver lacks holds for one only. */
   get session(): number { return this.#sessions }
@@ -104,7 +76,7 @@ export class Host {
   get facts(): HostFacts | undefined { return this.#facts }
   /** Calls that the driver turned out not to have, since the connection was opened. */
   get unsupported(): ReadonlySet<string> { return this.#unsupported }
-  onState(handler: (state: HostState) => void): void { this.#stateHandlers.push(handler) }
+  onState(handler: StateHandler): void { this.#stateHandlers.push(handler) }
   onEvent(handler: (event: DriverEvent) => void): void { this.#eventHandlers.push(handler) }
 
   /** The connection to act on. Throws ConnectionLost unless Open. */
@@ -116,7 +88,7 @@ export class Host {
   /** A further connection to the same host, with settings of its own: for what must not stand in the way of calls. The caller closes it. */
   async openFurther(settings: Partial<OpenOptions>): Promise<Connection> {
     this.use()
-    const connection = await this.#options.open(this.uri, { ...this.#openOptions(), ...settings })
+    const connection = await this.#options.open(this.#options.uri, { ...this.#openOptions(), ...settings })
     try {
       // A name may lead to another machine than it did when the first connection was opened.
       if (this.#facts?.hostUUID !== undefined) this.#requirePinned(await uuidOf(connection))
@@ -142,6 +114,34 @@ export class Host {
     await this.#running
   }
 
+  /**
+   * Other credentials count from now on: the connection is made anew with them, and the mirror stays. Streams that are
+   * open go on; calls that are under way get the time to end.
+   */
+  renew(credentials: HostOptions['credentials']): void {
+    this.#options = { ...this.#options, credentials }
+    if (this.#closing.signal.aborted) return
+    if (this.#state === 'Open' && this.#connection !== undefined) void this.#drain(this.#connection)
+    else if (this.#state !== 'Draining') {
+      this.#attempt.abort(new Renewed())
+      this.#wake?.()
+    }
+  }
+
+  async #drain(connection: Connection): Promise<void> {
+    this.#enter('Draining')
+    if ((connection.pending ?? 0) > 0) {
+      const over = Promise.withResolvers<void>()
+      const timer = this.#options.clock.setTimeout(over.resolve, DRAIN)
+      this.#drained = () => { if ((connection.pending ?? 0) === 0) over.resolve() }
+      void connection.closed.then(() => { over.resolve() })
+      await over.promise
+      this.#drained = undefined
+      timer.cancel()
+    }
+    this.#end?.(new Renewed())
+  }
+
   /** Only the machine with this UUID may answer from now on. Undefined leaves what was learnt. */
   expect(uuid: string | undefined): void {
     const wanted = uuid?.toLowerCase()
@@ -151,21 +151,27 @@ export class Host {
     else if (this.#state === 'Open' && this.#facts?.hostUUID !== wanted) this.#end?.(new HostChanged(this.uri, wanted, this.#facts?.hostUUID))
   }
 
+  /** Throws where credentials are wanted and there are none. */
   #openOptions(): OpenOptions {
-    const { callTimeout, keepAliveInterval, keepAliveCount, onCall } = this.#options
+    const { callTimeout, keepAliveInterval, keepAliveCount, credentials, plaintext, readOnly, onCall } = this.#options
+    if (credentials instanceof AuthenticationFailed) throw credentials
     const finished: OpenOptions['onCall'] = call => {
       if (call.lacking) this.#unsupported.add(call.procedure)
       onCall?.(call)
+      this.#drained?.()
     }
-    return { callTimeout, keepAliveInterval, keepAliveCount, onCall: finished, signal: this.#closing.signal }
+    return { callTimeout, keepAliveInterval, keepAliveCount, credentials, plaintext, readOnly, onCall: finished, signal: this.#closing.signal }
   }
 
+  /** Another reason for the same state is news too. */
   #enter(state: HostState, error?: Error): void {
+    const again = this.#state === state
+    const news = !again || this.#error?.message !== error?.message
     this.#error = error
-    if (this.#state === state || this.#state === 'Draining') return
-    if (state === 'Open' || this.#state === 'Open') this.#since = this.#options.clock.now()
+    if (!news || this.#closing.signal.aborted) return
+    if (!again && (state === 'Open' || this.#state === 'Open')) this.#since = this.#options.clock.now()
     this.#state = state
-    for (const handler of this.#stateHandlers) handler(state)
+    for (const handler of this.#stateHandlers) handler(state, again)
   }
 
   async #run(): Promise<void> {
@@ -174,6 +180,11 @@ export class Host {
       if (this.#state !== 'Connecting' && this.#error === undefined) this.#enter('Connecting')
       const reason = await this.#session(() => { delay = BACKOFF.first })
       if (this.#closing.signal.aborted) return
+      if (reason instanceof Renewed) {
+        this.#enter('Connecting')
+        delay = BACKOFF.first
+        continue
+      }
       this.#enter(stateOf(reason), reason)
       this.#options.log?.('connection ended', { uri: this.uri, state: this.#state, error: reason.message })
       await this.#pause(delay * (0.8 + 0.4 * Math.random()))
@@ -184,21 +195,31 @@ export class Host {
   /** One life of a connection, from opening to its end. Answers why it ended. */
   async #session(opened: () => void): Promise<Error> {
     let connection: Connection | undefined
+    this.#attempt = new AbortController()
+    const { signal } = this.#attempt
     try {
       this.#unsupported.clear()
-      connection = await this.#options.open(this.uri, this.#openOptions())
+      const options = this.#openOptions()
+      // A host that was away stays so, with its reason, until it is open again.
+      const onProgress: OpenOptions['onProgress'] = state => { if (this.#state === 'Connecting' || this.#state === 'Authenticating') this.#enter(state) }
+      connection = await this.#options.open(this.#options.uri, { ...options, onProgress, signal: AbortSignal.any([options.signal!, signal]) })
+      signal.throwIfAborted()
       this.#connection = connection
       this.#sessions++
-      if (this.#state === 'Connecting') this.#enter('Opening')
+      onProgress('Opening')
+      const opening = connection
+      signal.addEventListener('abort', () => { void opening.close() }, { once: true })
       connection.onEvent(event => { this.#event(event) })
       await this.#learn(connection)
       const classes = await connection.eventsRegister()
       await this.#relist(connection)
       if (this.#facts?.hostUUID !== undefined) this.#requirePinned(this.#facts.hostUUID)
+      signal.throwIfAborted()
       this.#enter('Open')
       opened()
       return await this.#follow(connection, classes.has('domain') ? this.#options.relistInterval : this.#options.pollInterval)
     } catch (error) {
+      if (signal.aborted) return signal.reason as Error
       return error instanceof Error ? error : new Error(String(error))
     } finally {
       this.#connection = undefined
@@ -302,10 +323,4 @@ export class Host {
       this.#wake = () => { timer.cancel(); resolve() }
     })
   }
-}
-
-const stateOf = (error: Error): HostState => {
-  if (error instanceof HostChanged) return 'HostChanged'
-  if (error instanceof LibvirtError && (error.code === ErrorNumber.AUTH_FAILED || error.code === ErrorNumber.AUTH_UNAVAILABLE || error.code === ErrorNumber.AUTH_CANCELLED || error.code === ErrorNumber.ACCESS_DENIED)) return 'AuthFailed'
-  return 'Broken'
 }

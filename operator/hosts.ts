@@ -7,9 +7,11 @@ import { type Hypervisor, connectionDefaults as usual } from '../crds/hypervisor
 import { annotations } from '../crds/names.ts'
 import type { Connection, DriverEvent, OpenOptions } from '../drivers/driver.ts'
 import { GuestWatch } from '../observed/guests.ts'
-import { Host, type HostState } from '../observed/host.ts'
+import { Host } from '../observed/host.ts'
 import { LeaseWatch } from '../observed/leases.ts'
 import type { ObservedChange } from '../observed/mirror.ts'
+import type { HostOptions } from '../observed/options.ts'
+import type { HostState } from '../observed/state.ts'
 
 export interface HostsOptions {
   open: (uri: string, options: OpenOptions) => Promise<Connection>
@@ -17,7 +19,8 @@ export interface HostsOptions {
   log: Log
   relistInterval: number
   onCall?: OpenOptions['onCall']
-  onState: (hypervisor: string, state: HostState) => void
+  /** `again`: the same state for another reason. */
+  onState: (hypervisor: string, state: HostState, again: boolean) => void
   onObserved: (hypervisor: string, change: ObservedChange) => void
   onEvent: (hypervisor: string, event: DriverEvent) => void
   onLeases: (hypervisor: string, macs: Set<string>) => void
@@ -26,7 +29,7 @@ export interface HostsOptions {
   refreshesPool: (uuid: string) => boolean
 }
 
-interface Kept { host: Host; leases: LeaseWatch; guests: GuestWatch; settings: string }
+interface Kept { host: Host; leases: LeaseWatch; guests: GuestWatch; settings: string; /** Compared only; never shown. */ credentials: string }
 
 export class Hosts {
   readonly #options: HostsOptions
@@ -43,29 +46,36 @@ export class Hosts {
     for (const [name, { host }] of this.#kept) yield [name, host]
   }
 
-  /** Opens the connection of a Hypervisor, or another one where its settings changed. */
-  keep(object: Hypervisor): Host {
+  /** Opens the connection of a Hypervisor, another one where its settings changed, or makes it anew where its credentials did. */
+  keep(object: Hypervisor, credentials: HostOptions['credentials']): Host {
     const { name } = object.metadata
-    const { uri, connection } = object.spec
-    const settings = JSON.stringify([uri, connection ?? {}])
+    const { uri, connection, managementPolicy } = object.spec
+    const settings = JSON.stringify([uri, connection ?? {}, managementPolicy === 'ObserveOnly'])
     const accepted = object.metadata.annotations?.[annotations.acceptHost]
     const expectedUUID = object.spec.hostUUID ?? accepted ?? object.status?.hostUUID
     const known = this.#kept.get(name)
+    const proof = JSON.stringify(credentials instanceof Error ? credentials.message : credentials) ?? ''
     if (known?.settings === settings) {
       known.host.expect(expectedUUID)
+      if (known.credentials !== proof) {
+        known.credentials = proof
+        known.host.renew(credentials)
+      }
       return known.host
     }
     if (known !== undefined) this.#drop(name, known)
-    return this.#open(name, settings, uri, connection, expectedUUID)
+    return this.#open(object, { settings, credentials: proof }, { credentials, expectedUUID })
   }
 
-  #open(name: string, settings: string, uri: string, connection: Hypervisor['spec']['connection'], expectedUUID: string | undefined): Host {
+  #open({ metadata: { name }, spec: { uri, connection, managementPolicy } }: Hypervisor, made: Pick<Kept, 'settings' | 'credentials'>, given: Pick<HostOptions, 'credentials' | 'expectedUUID'>): Host {
     const { open, clock, log, relistInterval, onCall, onState, onObserved, onEvent, onLeases, onGuest, refreshesPool } = this.#options
     const host = new Host({
       uri,
       open,
       clock,
-      expectedUUID,
+      ...given,
+      plaintext: connection?.plaintext ?? usual.plaintext,
+      readOnly: managementPolicy === 'ObserveOnly',
       maxConnections: connection?.maxConnections ?? usual.maxConnections,
       callTimeout: parseDuration(connection?.callTimeout ?? usual.callTimeout),
       keepAliveInterval: parseDuration(connection?.keepAliveInterval ?? usual.keepAliveInterval),
@@ -80,8 +90,8 @@ export class Hosts {
     leases.onChange(macs => { onLeases(name, macs) })
     const guests = new GuestWatch({ host, clock, leased: (mac, network) => leases.leasesFor(mac, network).length > 0, again: relistInterval })
     guests.onChange(uuid => { onGuest(name, uuid) })
-    this.#kept.set(name, { host, leases, guests, settings })
-    host.onState(state => { onState(name, state) })
+    this.#kept.set(name, { host, leases, guests, ...made })
+    host.onState((state, again) => { onState(name, state, again) })
     host.mirror.onChange(change => { onObserved(name, change) })
     host.onEvent(event => { onEvent(name, event) })
     host.start()

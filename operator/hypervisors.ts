@@ -11,9 +11,18 @@ import { finalizer } from '../crds/names.ts'
 import { COUNTS_EVERY, describeHypervisor } from '../reconcilers/hypervisor/status.ts'
 import { defaultHypervisor, hypervisorNameOf } from '../reconcilers/references.ts'
 import type { World } from '../reconcilers/world.ts'
+import { credentialsOf } from './credentials.ts'
 import type { Hosts } from './hosts.ts'
 
-export interface HypervisorsOptions { world: World; hosts: Hosts; client: Client; status: StatusWriter<Hypervisor>; recorder: EventRecorder }
+export interface HypervisorsOptions {
+  world: World
+  hosts: Hosts
+  client: Client
+  status: StatusWriter<Hypervisor>
+  recorder: EventRecorder
+  /** Where the Secrets of Hypervisors lie. */
+  namespace: string
+}
 
 export class Hypervisors {
   readonly #options: HypervisorsOptions
@@ -25,7 +34,7 @@ export class Hypervisors {
   }
 
   async reconcile(name: string): Promise<Result> {
-    const { world, hosts, client, status, recorder } = this.#options
+    const { world, hosts, client, status, recorder, namespace } = this.#options
     let object = world.mirrors.Hypervisor.get(undefined, name)
     if (object === undefined) {
       await hosts.drop(name)
@@ -43,15 +52,17 @@ export class Hypervisors {
       if (object === undefined) return { type: 'done' }
       world.mirrors.Hypervisor.observeWrite(object)
     }
-    const host = hosts.keep(object)
+    const credentials = credentialsOf(object, namespace, world.data)
+    // Until its Secrets are read nobody knows what to connect with; then it is woken.
+    const host = credentials === 'loading' ? hosts.get(name) : hosts.keep(object, credentials)
     const now = world.clock.now()
     const due = (this.#counted.get(name) ?? -Infinity) + COUNTS_EVERY
     const next = describeHypervisor({ object, host, invalid: this.#invalid(object), users, countsDue: due <= now, now })
     this.#tell(object, next, recorder)
     await status.write(object, next)
     if (due <= now) this.#counted.set(name, now)
-    const actual = host.mirror.counts.domains
-    return due > now && actual !== next.domains ? { type: 'requeueAfter', ms: due - now } : { type: 'done' }
+    const actual = host?.mirror.counts.domains
+    return due > now && actual !== undefined && actual !== next.domains ? { type: 'requeueAfter', ms: due - now } : { type: 'done' }
   }
 
   /** Of two defaults the older serves. */
@@ -75,7 +86,7 @@ export class Hypervisors {
     const before = findCondition(object.status?.conditions, 'Connected')
     const now = findCondition(next.conditions, 'Connected')
     if (now === undefined || (before?.reason === now.reason && before.message === now.message)) return
-    if (now.reason === 'Connecting' || now.reason === 'Opening') return
+    if (['Connecting', 'Authenticating', 'Opening', 'Draining'].includes(now.reason)) return
     recorder.event(object, now.status === 'True' ? 'Normal' : 'Warning', now.status === 'True' ? 'Connected' : now.reason, now.message)
   }
 }

@@ -28,6 +28,7 @@ import { poolKind } from '../reconcilers/pool/index.ts'
 import { hypervisorNameOf } from '../reconcilers/references.ts'
 import { type VolumeKind, volumeKind } from '../reconcilers/volume/index.ts'
 import { type HostObject, type HostObjectKind, type KindName, type Mirrors, type World, splitKey } from '../reconcilers/world.ts'
+import { CONTROLLER_NAMESPACE, secretsOf } from './credentials.ts'
 import { DataWatch } from './data.ts'
 import { Hosts } from './hosts.ts'
 import { Hypervisors } from './hypervisors.ts'
@@ -45,6 +46,8 @@ export interface OperatorOptions {
   installation: string
   /** The UID of this cluster. */
   cluster: string
+  /** The controller's own namespace: where the Secrets of Hypervisors lie. */
+  namespace?: string
   /** How often each host is listed anew for what has no event, ms. */
   relistInterval: number
   /** Ranges of addresses that images may come from although they are closed otherwise. */
@@ -65,6 +68,7 @@ export class Operator {
   readonly queue: WorkQueue
   readonly hosts: Hosts
   readonly #options: OperatorOptions
+  readonly #namespace: string
   readonly #client: Client
   readonly #loop: Loop
   readonly #hypervisors: Hypervisors
@@ -78,7 +82,8 @@ export class Operator {
 
   constructor(options: OperatorOptions) {
     this.#options = options
-    const { transport, open, clock, log, metrics, installation, cluster } = options
+    const { transport, open, clock, log, metrics, installation, cluster, namespace = CONTROLLER_NAMESPACE } = options
+    this.#namespace = namespace
     const operatorMetrics = new OperatorMetrics(metrics.registry, () => [...this.hosts.entries()].map(([name, host]) => [name, host.mirror.ids()]))
     this.#client = new Client({ transport })
     this.#recorder = new EventRecorder({ client: this.#client, component: 'vireo', instance: options.instance, clock, log })
@@ -97,7 +102,7 @@ export class Operator {
       log,
       relistInterval: options.relistInterval,
       onCall: call => { operatorMetrics.called(call) },
-      onState: (name, state) => { wake.host(name, state) },
+      onState: (name, state, again) => { wake.host(name, state, again) },
       onObserved: (name, change) => { wake.observed(name, change) },
       onEvent: (_name, event) => {
         if (event.type === 'domain' && event.name === 'device-removal-failed') kinds.VirtualDomain.detachFailed(event.dom.uuid, event.devAlias)
@@ -118,7 +123,7 @@ export class Operator {
       leases: (name, mac, network) => this.hosts.leases(name)?.leasesFor(mac, network) ?? [],
       guest: (name, uuid) => this.hosts.guests(name)?.factsOf(uuid),
     }
-    addIndexes(this.world)
+    addIndexes(this.world, namespace)
     const wake = new Wake(this.world, this.queue)
     const wakeKey = (key: string): void => { this.queue.add(key) }
     const retainAll = (kind: HostObjectKind) => (): boolean => this.#definitionTerminating(kind)
@@ -140,7 +145,7 @@ export class Operator {
       confirmDefinition: kind => this.#confirmDefinition(kind),
       onAction: (kind, action, outcome) => { operatorMetrics.acted(kind, action, outcome) },
     })
-    this.#hypervisors = new Hypervisors({ world: this.world, hosts: this.hosts, client: this.#client, status: status.Hypervisor as StatusWriter<Hypervisor>, recorder: this.#recorder })
+    this.#hypervisors = new Hypervisors({ namespace, world: this.world, hosts: this.hosts, client: this.#client, status: status.Hypervisor as StatusWriter<Hypervisor>, recorder: this.#recorder })
     this.#connectMirrors(wake)
   }
 
@@ -156,6 +161,10 @@ export class Operator {
       reflect(resource, mirror)
     }
     this.#mirrors.VirtualDomain.onChange(({ object, old }) => { if ([object, old].some(one => one !== undefined && dataOf(one).length > 0)) this.#dataUsed = undefined })
+    this.#mirrors.Hypervisor.onChange(({ type, object, old }) => {
+      const named = (hypervisor: Hypervisor | undefined): string => (hypervisor === undefined ? '' : secretsOf(hypervisor, this.#namespace).join())
+      if (type === 'updated' ? named(object) !== named(old) : named(object) !== '') this.#dataUsed = undefined
+    })
     this.#namespaces.onChange(change => {
       const labels = (object: KubeObject | undefined): string => JSON.stringify(object?.metadata.labels)
       // A new namespace may be seen later than its first objects.
@@ -166,12 +175,12 @@ export class Operator {
     reflect(customResourceDefinitions, this.#definitions)
   }
 
-  /** Undefined: to be found again, since a domain that names a Secret or ConfigMap changed. */
+  /** Undefined: to be found again, since an object that may name a Secret or ConfigMap changed. */
   #dataUsed: Set<string> | undefined
 
   #pruneData(): void {
     if (this.#dataUsed !== undefined) return
-    this.#dataUsed = new Set(this.#mirrors.VirtualDomain.list().flatMap(dataOf))
+    this.#dataUsed = new Set([...this.#mirrors.VirtualDomain.list().flatMap(dataOf), ...this.#mirrors.Hypervisor.list().flatMap(object => secretsOf(object, this.#namespace))])
     this.#data.keep(this.#dataUsed)
   }
 

@@ -4,19 +4,21 @@ import { uuidOf } from '../reconcilers/defaults.ts'
 import { findCondition } from '../controller/conditions.ts'
 import type { Change } from '../controller/mirror.ts'
 import type { WorkQueue } from '../controller/workqueue.ts'
-import type { HostState } from '../observed/host.ts'
 import type { ObservedChange } from '../observed/mirror.ts'
+import type { HostState } from '../observed/state.ts'
 import { type ObservedDomain, type ObservedPool, type ObservedVolume, isActive } from '../observed/objects.ts'
 import { annotations } from '../crds/names.ts'
 import type { VirtualDomainSpec } from '../crds/virtualdomain.ts'
 import { computedMac, libvirtName } from '../reconcilers/identity.ts'
 import { UNREACHABLE_AFTER, hypervisorNameOf, refKey, refKeys, referencesOf } from '../reconcilers/references.ts'
 import { type HostObject, type HostObjectKind, type KindName, type World, keyOf } from '../reconcilers/world.ts'
+import { CONTROLLER_NAMESPACE, secretsOf } from './credentials.ts'
 
 const HOST_KINDS = ['StoragePool', 'StorageVolume', 'VirtualNetwork', 'VirtualDomain'] as const
 
-/** Adds the indexes that waking asks; call before the mirrors are filled. */
-export function addIndexes(world: World): void {
+/** Adds the indexes that waking asks; call before the mirrors are filled. `namespace` is where the Secrets of Hypervisors lie. */
+export function addIndexes(world: World, namespace = CONTROLLER_NAMESPACE): void {
+  world.mirrors.Hypervisor.addIndex('data', object => secretsOf(object, namespace))
   for (const kind of HOST_KINDS) {
     const mirror = world.mirrors[kind] as { addIndex(name: string, values: (object: HostObject) => string[]): void }
     mirror.addIndex('refs', refKeys)
@@ -125,11 +127,13 @@ export class Wake {
   /** A Secret or ConfigMap that objects name. */
   data(reference: string): void {
     this.#allBy('data', reference)
+    for (const object of this.#world.mirrors.Hypervisor.by('data', reference)) this.#queue.add(keyOf(object))
   }
 
-  /** The connection of a Hypervisor changed its state. */
-  host(hypervisor: string, state: HostState): void {
+  /** The connection of a Hypervisor changed its state, or is in it again for another reason, which its objects do not tell. */
+  host(hypervisor: string, state: HostState, again = false): void {
     this.#queue.add(refKey('Hypervisor', undefined, hypervisor))
+    if (again) return
     if (state === 'Open' || state === 'HostChanged') {
       this.#allBy('hypervisor', hypervisor)
       this.#allBy('hypervisor', '')

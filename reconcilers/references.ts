@@ -153,7 +153,7 @@ function unasked(world: World, object: HostObject, chosen: string, uuid: string 
   if (mirror?.domain(uuid) ?? mirror?.network(uuid) ?? mirror?.pool(uuid)) return undefined
   return world.mirrors.Hypervisor.list().map(hypervisor => hypervisor.metadata.name).find(name => {
     const state = world.host(name)?.state
-    return name !== chosen && (state === undefined || state === 'Connecting' || state === 'Opening')
+    return name !== chosen && (state === undefined || state === 'Connecting' || state === 'Authenticating' || state === 'Opening' || state === 'Draining')
   })
 }
 

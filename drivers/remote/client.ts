@@ -148,6 +148,11 @@ export class Client {
     })
   }
 
+  /** Calls that have no answer yet. */
+  get pending(): number {
+    return this.#waiting.size + this.#inFlight.size
+  }
+
   /** Routes the packets of the stream that the call with this serial opened. For use in `onReply`. */
   addStream(serial: number, sink: StreamSink): void {
     this.#streams.set(serial, sink)

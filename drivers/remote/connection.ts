@@ -23,6 +23,7 @@ export const remoteConnection = ({ name, events, ...parts }: RemoteParts): Conne
   return {
     name,
     closed: rpc.client.closed,
+    get pending() { return rpc.pending },
     onEvent: (handler) => events.onEvent(handler),
     eventsRegister: () => events.register(rpc.client, rpc.features),
     close: () => rpc.close(),

@@ -27,7 +27,11 @@ export type Channel = 'unix' | 'tls' | 'tcp' | 'ssh' | 'ext'
 export interface Login {
   channel: Channel
   sasl?: SASLCredentials
+  readOnly?: boolean
 }
+
+/** virConnectFlags. */
+const READ_ONLY = 1
 
 const authenticate = async (client: Client, { channel, sasl }: Login): Promise<void> => {
   const types = await client.call(procedures.authList, undefined)
@@ -53,7 +57,7 @@ export const handshake = async (client: Client, name: string, login: Login = { c
   onProgress?.('Authenticating')
   await authenticate(client, login)
   onProgress?.('Opening')
-  await client.call(procedures.connectOpen, { name, flags: 0 })
+  await client.call(procedures.connectOpen, { name, flags: login.readOnly ? READ_ONLY : 0 })
   const [eventCallback, closeCallback, networkUpdateOrder] = await Promise.all(
     [Feature.EVENT_CALLBACK, Feature.CLOSE_CALLBACK, Feature.NETWORK_UPDATE_ORDER].map((feature) => client.call(procedures.connectSupportsFeature, { feature })),
   ) as [boolean, boolean, boolean]

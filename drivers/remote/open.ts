@@ -70,7 +70,7 @@ export const openRemote = async (target: Target, options: OpenOptions & ClientOp
   const events = new Events()
   const { client, features } = await dial(target, options, (procedure, payload) => events.message(procedure, payload), options.signal, options.onProgress)
   return remoteConnection({
-    name: target.name, client, events, features,
+    name: target.name, client, events, features, readOnly: target.login?.readOnly ?? false,
     // One that is there for work that takes long does it itself.
     dial: async (more) => (options.unhurried ? client : (await dial(target, { ...options, ...more })).client),
     storageAside: !options.unhurried && servedByDaemon.test(target.name),

@@ -3,6 +3,7 @@
 import type { Condition } from '../../controller/conditions.ts'
 import type { Hypervisor, HypervisorStatus } from '../../crds/hypervisor.ts'
 import { formatBytes } from '../../crds/quantity.ts'
+import { UriError } from '../../drivers/errors.ts'
 import type { Host } from '../../observed/host.ts'
 import { guestsOf } from '../capabilities.ts'
 import { conditionsOf } from '../outcome.ts'
@@ -16,6 +17,7 @@ export const COUNTS_EVERY = 10_000
 
 export interface HypervisorInputs {
   object: Hypervisor
+  /** Undefined until the Secrets that it is made with are read. */
   host: Pick<Host, 'state' | 'error' | 'facts' | 'mirror' | 'uri' | 'unsupported'> | undefined
   /** Why the object can't serve, before any connection is asked. */
   invalid?: string
@@ -28,12 +30,13 @@ export interface HypervisorInputs {
 
 const sentence: Record<Host['state'], string> = {
   Connecting: 'Connecting to the host.',
+  Authenticating: 'Connected; each side learns who the other is.',
   Opening: 'Connected; reading what is on the host.',
   Open: 'Connected.',
   Broken: 'The connection is broken.',
-  AuthFailed: 'The host refused the credentials.',
+  AuthFailed: 'One side does not trust the other.',
   HostChanged: 'Another host answers.',
-  Draining: 'The connection is being closed.',
+  Draining: 'What is under way ends before the connection is closed or made anew.',
 }
 
 export function describeHypervisor({ object, host, invalid, users, countsDue, now }: HypervisorInputs): HypervisorStatus {
@@ -42,7 +45,7 @@ export function describeHypervisor({ object, host, invalid, users, countsDue, no
   const state = host?.state ?? 'Connecting'
   const open = state === 'Open'
   const why = host?.error?.message
-  const message = why === undefined ? sentence[state] : state === 'HostChanged' ? `${why}.` : `${sentence[state]} ${why}.`
+  const message = host === undefined ? 'Its Secrets are being read.' : why === undefined ? sentence[state] : state === 'HostChanged' ? `${why}.` : `${sentence[state]} ${why}.`
   const wanted: Omit<Condition, 'lastTransitionTime'>[] = [{ type: 'Connected', status: open ? 'True' : 'False', reason: state, message, observedGeneration }]
   const ready = (status: Condition['status'], reason: string, text: string): void => { wanted.push({ type: 'Ready', status, reason, message: text, observedGeneration }) }
   const stalled = (reason: string, text: string): void => { wanted.push({ type: 'Stalled', status: 'True', reason, message: text, observedGeneration }) }
@@ -53,7 +56,12 @@ export function describeHypervisor({ object, host, invalid, users, countsDue, no
     ready('False', 'Invalid', invalid)
     stalled('Invalid', invalid)
   } else if (open) ready('True', 'Available', 'Connected; its objects are watched.')
-  else if (state === 'HostChanged') {
+  else if (host?.error instanceof UriError) {
+    // However often it is tried, it leads nowhere: somebody has to change the URI, or what the controller allows.
+    const reason = host.error.reason === 'forbidden' ? 'Forbidden' : host.error.reason === 'malformed' ? 'Invalid' : 'Unsupported'
+    ready('False', reason, `spec.uri: ${why}.`)
+    stalled(reason, `spec.uri: ${why}.`)
+  } else if (state === 'HostChanged') {
     ready('False', 'HostChanged', message)
     stalled('HostChanged', message)
   } else {

@@ -1,6 +1,6 @@
 // virDomain* over RPC, without tuning, block jobs, snapshots and migration.
 
-import { Affect, MemoryStatTags, type DomainCalls } from '../../driver.ts'
+import { Affect, MemoryStatTags, XMLFlags, type DomainCalls } from '../../driver.ts'
 import { Unsupported } from '../../errors.ts'
 import { procedures as p } from '../protocol.ts'
 import { ProtocolError, cpusOf } from '../xdr.ts'
@@ -19,7 +19,8 @@ export const domainCalls = (rpc: Rpc): DomainCalls => ({
   domainLookupByName: (name) => rpc.call(p.domainLookupByName, { name }),
   domainLookupByID: (id) => rpc.call(p.domainLookupByID, { id }),
 
-  domainGetXMLDesc: (dom, flags) => rpc.call(p.domainGetXMLDesc, { dom, flags }),
+  // libvirt shows secrets to those alone who may write, and refuses the others the whole document.
+  domainGetXMLDesc: (dom, flags) => rpc.call(p.domainGetXMLDesc, { dom, flags: rpc.readOnly ? flags & ~XMLFlags.SECURE : flags }),
   domainGetState: (dom) => rpc.call(p.domainGetState, { dom, flags: 0 }),
   domainGetInfo: (dom) => rpc.call(p.domainGetInfo, { dom }),
   domainGetControlInfo: (dom) => rpc.call(p.domainGetControlInfo, { dom, flags: 0 }),

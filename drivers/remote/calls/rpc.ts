@@ -15,6 +15,8 @@ export const listAll = { need_results: true, flags: 0 }
 export interface RpcParts {
   client: Client
   features: Features
+  /** Nothing can be changed, and no secret is shown. */
+  readOnly?: boolean
   /** Opens a further connection to the same place: streams and calls without a deadline have their own, so that they delay no other call. */
   dial: (options?: Pick<ClientOptions, 'jammed'>) => Promise<Client>
   /**
@@ -27,6 +29,7 @@ export interface RpcParts {
 export class Rpc {
   readonly client: Client
   readonly features: Features
+  readonly readOnly: boolean
   readonly #dial: RpcParts['dial']
   readonly #storageAside: boolean
   #storage: Promise<Client> | undefined
@@ -37,9 +40,10 @@ export class Rpc {
   /** Answers that stay true as long as the connection lives. */
   readonly #learnt = new Map<string, Promise<any>>()
 
-  constructor({ client, features, dial, storageAside }: RpcParts) {
+  constructor({ client, features, readOnly = false, dial, storageAside }: RpcParts) {
     this.client = client
     this.features = features
+    this.readOnly = readOnly
     this.#dial = dial
     this.#storageAside = storageAside
   }
@@ -141,6 +145,11 @@ export class Rpc {
     this.#others.add(client)
     void client.closed.then(() => this.#others.delete(client))
     return client
+  }
+
+  /** Calls that have no answer yet. */
+  get pending(): number {
+    return [this.client, ...this.#others].reduce((sum, client) => sum + client.pending, 0)
   }
 
   /** Ends the streams and the long calls too. */

@@ -32,6 +32,7 @@ export interface RemoteCommand {
   helperURI: string
   /** auto: the helper, else netcat; native: only the helper; netcat: only netcat. */
   proxy: 'auto' | 'native' | 'netcat'
+  readOnly: boolean
   netcat: string
   /** The daemon's sockets for netcat, the preferred one first. */
   sockets: readonly string[]
@@ -40,10 +41,10 @@ export interface RemoteCommand {
 /** The last line before the daemon's bytes. */
 export const MARKER = 'vireo: libvirt follows'
 
-/** Arguments: proxy, helper's URI, netcat, sockets. Netcats differ in whether they end with their input by themselves. */
+/** Arguments: proxy, the helper's option, its URI, netcat, sockets. Netcats differ in whether they end with their input by themselves. One line, for csh. */
 const script = [
-  'proxy=$1; uri=$2; nc=$3; shift 3',
-  `if [ "$proxy" != netcat ] && command -v virt-ssh-helper >/dev/null 2>&1; then echo "${MARKER}"; exec virt-ssh-helper "$uri"; fi`,
+  'proxy=$1; option=$2; uri=$3; nc=$4; shift 4',
+  `if [ "$proxy" != netcat ] && command -v virt-ssh-helper >/dev/null 2>&1; then echo "${MARKER}"; exec virt-ssh-helper $option "$uri"; fi`,
   'if [ "$proxy" = native ]; then echo "virt-ssh-helper is not installed there" >&2; exit 127; fi',
   'if ! command -v "$nc" >/dev/null 2>&1; then echo "neither virt-ssh-helper nor $nc is installed there" >&2; exit 127; fi',
   'help=$("$nc" -h 2>&1)',
@@ -51,14 +52,14 @@ const script = [
   'quit=; case "$help" in *"-q "*) quit="-q0";; esac',
   `for socket; do if [ -S "$socket" ]; then echo "${MARKER}"; exec "$nc" $quit -U "$socket"; fi; done`,
   'echo "no libvirt socket is there: $*" >&2; exit 111',
-].join('\n')
+].join('; ')
 
 /** One word for any login shell. */
 const quoted = (word: string): string => `'${word.replaceAll("'", String.raw`'\''`)}'`
 
 /** What the login shell on the host is to run; nothing in it is read by a shell as more than one word. */
-export const remoteCommand = ({ proxy, helperURI, netcat, sockets }: RemoteCommand): string =>
-  ['sh', '-c', script, 'vireo', proxy, helperURI, netcat, ...sockets].map((word, i) => (i < 2 ? word : quoted(word))).join(' ')
+export const remoteCommand = ({ proxy, readOnly, helperURI, netcat, sockets }: RemoteCommand): string =>
+  ['sh', '-c', script, 'vireo', proxy, readOnly ? '-r' : '', helperURI, netcat, ...sockets].map((word, i) => (i < 2 ? word : quoted(word))).join(' ')
 
 /** ssh reads a path in an option as a list of words with escapes and placeholders. */
 const optionPath = (path: string): string => `"${path.replaceAll('%', '%%')}"`
@@ -98,7 +99,7 @@ const explain = (host: string) => ({ code, signal, said }: Ended): Error => {
   if (/REMOTE HOST IDENTIFICATION HAS CHANGED/.test(said)) return new AuthenticationFailed(`${host} shows another host key than the one that is known: somebody may be in between; if the host was replaced on purpose, replace its line in known_hosts`)
   if (/Host key verification failed|host key is known/.test(said)) return new AuthenticationFailed(`the host key of ${host} is not known: put it into known_hosts (ssh-keyscan ${host} prints it; compare it with the host’s own)`)
   if (/Permission denied|Too many authentication failures/.test(said)) return new AuthenticationFailed(`${host} refuses every key of this side: put the public key into authorized_keys of the user there (${words})`)
-  if (/error in libcrypto|invalid format|incorrect passphrase/.test(said)) return new AuthenticationFailed('ssh cannot read the private key: give an OpenSSH or PEM key without a passphrase, with its last line break')
+  if (/error in libcrypto|invalid format|incorrect passphrase/.test(said)) return new AuthenticationFailed('ssh cannot read the private key: give an OpenSSH or PEM key without a passphrase')
   return new Error(words === '' ? `ssh ended ${signal === null ? `with code ${code}` : `by ${signal}`}` : words)
 }
 
@@ -116,7 +117,9 @@ export const sshTransport = (options: SSHOptions): Transport => {
         files.push(await anonymousFile(content))
         return files.at(-1)!.path
       }
-      const given = { key: await kept(credentials?.privateKey), knownHosts: await kept(credentials?.knownHosts) }
+      // ssh reads no key whose last line has no end.
+      const key = credentials?.privateKey
+      const given = { key: await kept(key === undefined ? undefined : `${key.trimEnd()}\n`), knownHosts: await kept(credentials?.knownHosts) }
       return { file: program, args: sshArguments(options, given), dispose: async () => { await Promise.all(files.map((file) => file.close())) } }
     },
   })

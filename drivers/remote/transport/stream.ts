@@ -68,8 +68,8 @@ export const streamTransport = (peer: string, dial: (signal?: AbortSignal) => Pr
       const opened = await dial(signal)
       stream = opened
       void opened.ended.then((reason) => events.end(reason))
-      // The listener makes the bytes flow, from the next turn on.
-      opened.input.on('data', (chunk: Buffer) => events.data(chunk))
+      // The bytes flow from the next turn on.
+      opened.input.on('data', (chunk: Buffer) => events.data(chunk)).resume()
     },
     write: (bytes, taken) => {
       stream?.output.write(bytes, taken && ((error) => { if (!error) taken() }))

@@ -69,10 +69,10 @@ export class Stage implements AsyncDisposable {
    * `env` reaches the process; `kubeconfig` replaces that of the service account. Without leader election it works at once
    * after a SIGKILL, which leaves the lease to expire.
    */
-  async startController(env: Record<string, string> = {}, kubeconfig = this.#kubeconfig, { leaderElection = false } = {}): Promise<void> {
+  async startController(env: Record<string, string> = {}, kubeconfig = this.#kubeconfig, { leaderElection = false, allowLocalURIs = true } = {}): Promise<void> {
     const command = ['mount -t tmpfs tmpfs /run', 'mkdir /run/libvirt', `mount --bind ${dirname(this.host.socket)} /run/libvirt`, 'exec "$@"'].join(' && ')
     const child = spawn('unshare', ['--mount', '--propagation', 'private', 'setpriv', '--pdeathsig', 'KILL', '--', 'sh', '-c', command, 'sh',
-      process.execPath, join(checkout, 'cli/vireo.ts'), 'controller', '--kubeconfig', kubeconfig, '--health-address', '127.0.0.1:0', ...leaderElection ? [] : ['--no-leader-election'], '--allow-local-uris', '--log-level', 'debug', '--source-addresses', '127.0.0.1'],
+      process.execPath, join(checkout, 'cli/vireo.ts'), 'controller', '--kubeconfig', kubeconfig, '--health-address', '127.0.0.1:0', ...leaderElection ? [] : ['--no-leader-election'], ...allowLocalURIs ? ['--allow-local-uris'] : [], '--log-level', 'debug', '--source-addresses', '127.0.0.1'],
     { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...env } })
     this.#controller = child
     child.stderr.setEncoding('utf8')

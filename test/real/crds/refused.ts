@@ -87,6 +87,8 @@ export const refused: Row[] = [
   // Hypervisors.
   ['a hypervisor of no URI', 'Hypervisor', '{}', 'spec.uri: Required value'],
   ['what is no URI', 'Hypervisor', '{uri: qemu}', 'spec.uri: Invalid value: "qemu": qemu is not a libvirt URI: write one such as qemu:///system'],
+  ['a password in the URI that a gateway opens', 'Hypervisor', '{uri: "esx+unix:///?name=esx%3A%2F%2Fme%3Asecret%40h%2F"}', 'spec.uri: Forbidden: must not hold a password: anybody who may read the object would read it'],
+  ['an unknown SASL mechanism', 'Hypervisor', '{uri: "qemu+tls://h/system", auth: {sasl: {secretRef: {name: a}, mechanism: GSSAPI}}}', 'spec.auth.sasl.mechanism: Unsupported value: "GSSAPI": supported values: "SCRAM-SHA-512", "SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN"'],
   ['a password in a URI, which is not printed', 'Hypervisor', '{uri: "qemu+tls://me:secret@h/system"}', 'spec.uri: Forbidden: must not hold a password: anybody who may read the object would read it'],
   ['a pinned host by no UUID', 'Hypervisor', '{uri: "test:///default", hostUUID: "1"}', 'spec.hostUUID: Invalid value: "1": is not a UUID: write 32 hexadecimal digits with dashes, such as 6f1c2d3e-0000-5000-8000-000000000001'],
   ['a relative host path', 'Hypervisor', '{uri: "test:///default", policy: {hostPaths: [x]}}', 'spec.policy.hostPaths[0]: Invalid value: "x": x must be an absolute path on the host: it has to begin with /'],

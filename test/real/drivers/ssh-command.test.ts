@@ -31,7 +31,7 @@ const on = async (shell: readonly string[], command: Partial<RemoteCommand>, pro
     await chmod(join(bin, name), 0o755)
   }
   for (const name of ['sh', 'printf', 'touch']) await writeFile(join(bin, name), `#!/bin/sh\nexec /bin/${name} "$@"\n`).then(() => chmod(join(bin, name), 0o755))
-  const text = remoteCommand({ helperURI: 'qemu:///system', proxy: 'auto', netcat: 'nc', sockets: [join(folder, 'it is')], ...command })
+  const text = remoteCommand({ helperURI: 'qemu:///system', proxy: 'auto', readOnly: false, netcat: 'nc', sockets: [join(folder, 'it is')], ...command })
   return await run([...shell, '-c', text], { env: { PATH: bin, HOME: bin } })
 }
 
@@ -43,6 +43,10 @@ const shells = [['/bin/dash'], ['/bin/bash']]
 describe.each(shells)('%s', (...shell: string[]) => {
   test('runs the helper where there is one, after the marker', async () => {
     expect(await on(shell, {}, { 'virt-ssh-helper': tellsArguments, 'nc': 'exit 9' })).toMatchObject({ code: 0, stdout: `${MARKER}\n<qemu:///system>\n` })
+  })
+
+  test('asks the helper for less, where less is wanted', async () => {
+    expect((await on(shell, { readOnly: true }, { 'virt-ssh-helper': tellsArguments })).stdout).toBe(`${MARKER}\n<-r>\n<qemu:///system>\n`)
   })
 
   test('hands on what would mean something to a shell as it is', async () => {

@@ -70,22 +70,24 @@ describe('with key and known hosts from memory', () => {
   test('no file of them has a name while the connection lasts, and none is held after it', async () => {
     const places = ['/dev/shm', tmpdir()]
     const look = async (): Promise<string[]> => (await Promise.all(places.map((place) => readdir(place)))).flat().filter((name) => !name.startsWith('vireo-'))
-    const held = async (): Promise<string[]> => (await Promise.all((await readdir('/proc/self/fd')).map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => '')))).filter((target) => target.includes('(deleted)'))
-    const [files, before] = [await look(), await held()]
+    const held = async (): Promise<string[]> => (await Promise.all((await readdir('/proc/self/fd')).map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => '')))).filter((target) => /\/#\d+ \(deleted\)$/.test(target))
+    await until('those of connections before are closed', async () => (await held()).length === 0)
+    const files = await look()
     const connection = await open(uri(), given())
     expect(await look()).toEqual(files)
-    expect((await held()).length).toBe(before.length + 2)
+    expect(await held()).toHaveLength(2)
     await connection.close()
-    await until('both are closed', async () => (await held()).length === before.length)
+    await until('both are closed', async () => (await held()).length === 0)
   })
 
   test('the end of the connection ends ssh here and the helper there', async () => {
     const before = await clients()
     const connection = await open(uri(), given())
     expect(await clients()).toBe(before + 1)
+    expect((await run(['pgrep', '-f', '--', `-p ${server.port} -l root`])).code).toBe(0)
     await connection.close()
     await until('the daemon has one client less', async () => (await clients()) === before)
-    expect((await run(['pgrep', '-f', `-p ${server.port} -l root`])).code).toBe(1)
+    await until('ssh is gone', async () => (await run(['pgrep', '-f', '--', `-p ${server.port} -l root`])).code === 1)
   })
 })
 

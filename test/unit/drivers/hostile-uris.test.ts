@@ -91,6 +91,7 @@ describe('refused, wherever it comes from', () => {
     ['an unknown mode', 'qemu+ssh://host/system?mode=fast', 'mode=fast is not known'],
     ['an unknown proxy', 'qemu+ssh://host/system?proxy=socks', 'proxy=socks is not known'],
     ['a helper with a socket', 'qemu+ssh://host/system?proxy=native&socket=/s', 'exclude each other'],
+    ['a session by netcat', 'qemu+ssh://host/session?proxy=netcat', 'does not find the socket of a session'],
     ['no_verify as a word', 'qemu+tls://host/system?no_verify=yes', 'no_verify=yes is not known; known are 0, 1'],
     ['an unknown way to verify', 'qemu+ssh://host/system?known_hosts_verify=maybe', 'known_hosts_verify=maybe is not known'],
     ['a password to be typed', 'qemu+ssh://host/system?sshauth=password', 'what a person would have to type'],

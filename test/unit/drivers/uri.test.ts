@@ -47,7 +47,7 @@ describe('parsing', () => {
 
 describe('sockets', () => {
   const environment = { XDG_RUNTIME_DIR: '/run/user/7', HOME: '/home/u' }
-  const paths = (text: string, env: NodeJS.ProcessEnv = environment) => socketPaths(parseURI(text), env)
+  const paths = (text: string, env: NodeJS.ProcessEnv = environment) => socketPaths(parseURI(text), { environment: env })
 
   test.each([
     ['qemu:///system', ['/run/libvirt/libvirt-sock', '/run/libvirt/virtqemud-sock']],
@@ -59,6 +59,13 @@ describe('sockets', () => {
     ['qemu+unix:///system?socket=/s&mode=direct', ['/s']],
   ] as const)('%s leads to %j', (text, expected) => {
     expect(paths(text)).toEqual(expected)
+  })
+
+  test('for reading alone, a system daemon has sockets of their own, a session has not', () => {
+    const read = (text: string): string[] => socketPaths(parseURI(text), { environment, readOnly: true })
+    expect(read('qemu:///system')).toEqual(['/run/libvirt/libvirt-sock-ro', '/run/libvirt/virtqemud-sock-ro'])
+    expect(read('qemu:///session')).toEqual(['/run/user/7/libvirt/libvirt-sock', '/run/user/7/libvirt/virtqemud-sock'])
+    expect(read('qemu+unix:///system?socket=/s')).toEqual(['/s'])
   })
 
   test('without a runtime folder the session is in the cache', () => {

@@ -1,8 +1,9 @@
 // A hypervisor's connection as Host sees it, scripted: what is there, what is refused, and when it answers.
 import { expect, onTestFinished } from 'vitest'
-import type { Connection, DomainRef, DriverEvent } from '../../../drivers/driver.ts'
+import type { Connection, DomainRef, DriverEvent, OpenOptions } from '../../../drivers/driver.ts'
 import { ConnectionLost, ErrorNumber, LibvirtError } from '../../../drivers/errors.ts'
-import { Host, type HostState } from '../../../observed/host.ts'
+import { Host } from '../../../observed/host.ts'
+import type { HostState } from '../../../observed/state.ts'
 import { FakeClock, settle } from '../../support/fakeclock.ts'
 
 export const HOST = '4c4c4544-0000-4000-8000-000000000007'
@@ -36,8 +37,18 @@ export class Machine {
   readonly calls: string[] = []
   readonly connections: Scripted[] = []
 
-  open = async (): Promise<Connection> => {
+  /** What each connection was asked for with. */
+  readonly asked: OpenOptions[] = []
+  /** Held before a connection is there. */
+  openGate: Promise<void> | undefined
+  openFails: Error | undefined
+
+  open = async (_uri: string, options: OpenOptions): Promise<Connection> => {
+    this.asked.push(options)
     await settle()
+    options.onProgress?.('Authenticating')
+    if (this.openFails !== undefined) throw this.openFails
+    if (this.openGate !== undefined) await Promise.race([this.openGate, new Promise((_resolve, reject) => { options.signal!.addEventListener('abort', () => { reject(options.signal!.reason as Error) }) })])
     if (this.down) throw new ConnectionLost('the host cannot be reached: connection refused')
     const connection = new Scripted(this)
     this.connections.push(connection)
@@ -56,6 +67,7 @@ class Scripted {
 
   get closed(): Promise<Error> { return this.#ended.promise }
   get isOver(): boolean { return this.#over !== undefined }
+  pending = 0
   breakDown(reason = new ConnectionLost('the host gave no sign of life')): void {
     this.#over ??= reason
     this.#ended.resolve(reason)
@@ -117,14 +129,14 @@ class Scripted {
 
 export const title = (host: Host, uuid: string): string | undefined => /<title>(.*)<\/title>/.exec(host.mirror.domain(uuid)?.inactive ?? '')?.[1]
 
-export function start(machine: Machine, expectedUUID?: string): { host: Host; clock: FakeClock; states: HostState[] } {
+export function start(machine: Machine, expectedUUID?: string, uri = 'qemu:///system'): { host: Host; clock: FakeClock; states: HostState[] } {
   const clock = new FakeClock()
   const host = new Host({
-    uri: 'qemu:///system', open: machine.open, clock, expectedUUID,
+    uri, open: machine.open, clock, expectedUUID,
     maxConnections: 2, callTimeout: 30_000, keepAliveInterval: 5_000, keepAliveCount: 3, pollInterval: 30_000, relistInterval: 600_000,
   })
   const states: HostState[] = []
-  host.onState(state => { states.push(state) })
+  host.onState((state, again) => { if (!again) states.push(state) })
   host.start()
   onTestFinished(async () => { await host.close() })
   return { host, clock, states }

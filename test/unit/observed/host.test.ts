@@ -16,7 +16,7 @@ describe('the mirror', () => {
     machine.gate = undefined
     gate.resolve()
     await rest()
-    expect(states).toEqual(['Opening', 'Open'])
+    expect(states).toEqual(['Authenticating', 'Opening', 'Open'])
     expect(title(host, A)).toBe('one')
   })
 
@@ -370,7 +370,7 @@ describe('a host that is away', () => {
       await clock.advance(wait)
       await rest()
     }
-    expect(states, 'one state, whatever is tried').toEqual(['Opening', 'Open', 'Broken'])
+    expect(states, 'one state, whatever is tried').toEqual(['Authenticating', 'Opening', 'Open', 'Broken'])
   })
 
   test('is away since it ceased to be Open, whatever became of the attempts', async () => {

@@ -3,7 +3,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { DhcpLease, NetworkRef } from '../../../drivers/driver.ts'
 import { ConnectionLost, ErrorNumber, LibvirtError } from '../../../drivers/errors.ts'
-import type { HostState } from '../../../observed/host.ts'
+import type { HostState } from '../../../observed/state.ts'
 import { type LeaseHost, LeaseWatch } from '../../../observed/leases.ts'
 import { HostMirror, idOf } from '../../../observed/mirror.ts'
 import { type ObservedDomain, type ObservedNetwork, interfaceFacts } from '../../../observed/objects.ts'

@@ -31,7 +31,7 @@ class Bed {
       installation: INSTALLATION, cluster: 'c', clock, mirrors: this.mirrors, namespaces: new Mirror<KubeObject>(),
       data: { get: () => undefined }, host: () => undefined, hosts: () => [], leases: () => [], guest: () => undefined,
     }
-    addIndexes(world)
+    addIndexes(world, 'vireo-system')
     this.wake = new Wake(world, {
       add: key => { this.#woken.push(key) },
       addAfter: (key, ms) => { this.later.push([key, ms]) },
@@ -238,7 +238,21 @@ describe('a connection', () => {
     expect(bed.later).toEqual([['VirtualDomain/shop/web', 40_100]])
   })
 
+  test('that is away for another reason than before wakes its Hypervisor alone', () => {
+    bed.later.length = 0
+    expect(bed.woken(() => { bed.wake.host('kvm7', 'Broken', true) })).toEqual(['Hypervisor//kvm7'])
+    expect(bed.later).toEqual([])
+  })
+
   test('that is being made wakes its Hypervisor alone', () => {
     expect(bed.woken(() => { bed.wake.host('kvm7', 'Connecting') })).toEqual(['Hypervisor//kvm7'])
   })
+})
+
+test('a Secret of a Hypervisor wakes it, and in the namespace of the controller alone', () => {
+  const bed = new Bed()
+  bed.put('Hypervisor', 'kvm7', { spec: { uri: 'qemu+tls://kvm7/system', auth: { tls: { secretRef: { name: 'certs' } }, sasl: { secretRef: { name: 'user' } } } } })
+  bed.put('Hypervisor', 'kvm8', { spec: { uri: 'qemu+tls://kvm8/system', auth: { tls: { secretRef: { name: 'others' } } } } })
+  for (const name of ['certs', 'user']) expect(bed.woken(() => { bed.wake.data(`Secret/vireo-system/${name}`) })).toEqual(['Hypervisor//kvm7'])
+  expect(bed.woken(() => { bed.wake.data('Secret/shop/certs') })).toEqual([])
 })

@@ -3,7 +3,7 @@
 import { describe, expect, test } from 'vitest'
 import { remoteCommand, sshArguments, type SSHOptions } from '../../../../drivers/remote/transport/ssh.ts'
 
-const remote: SSHOptions['remote'] = { helperURI: 'qemu:///system', proxy: 'auto', netcat: 'nc', sockets: ['/run/libvirt/libvirt-sock'] }
+const remote: SSHOptions['remote'] = { helperURI: 'qemu:///system', proxy: 'auto', readOnly: false, netcat: 'nc', sockets: ['/run/libvirt/libvirt-sock'] }
 const plain: SSHOptions = { host: 'kvm7', port: null, user: null, remote }
 
 /** The values of `-o`. */
@@ -47,5 +47,5 @@ describe('arguments', () => {
 test('the command on the host is one word for each of its parts, whatever they hold', () => {
   const command = remoteCommand({ ...remote, helperURI: "qemu:///it's?a=$(reboot)", sockets: ['/run/a b', '/run/`id`'] })
   expect(command.startsWith("sh -c '")).toBe(true)
-  expect(command.endsWith(String.raw` 'vireo' 'auto' 'qemu:///it'\''s?a=$(reboot)' 'nc' '/run/a b' '/run/\`id\`'`.replaceAll('\\`', '`'))).toBe(true)
+  expect(command.endsWith(String.raw` 'vireo' 'auto' '' 'qemu:///it'\''s?a=$(reboot)' 'nc' '/run/a b' '/run/\`id\`'`.replaceAll('\\`', '`'))).toBe(true)
 })
