@@ -121,12 +121,13 @@ describe('what reaches into the machine of the controller', () => {
     ['command', 'qemu+ssh://host/system?command=/bin/sh'], ['netcat', 'qemu+ssh://host/system?netcat=nc'], ['keyfile', 'qemu+ssh://host/system?keyfile=/root/.ssh/id'],
     ['known_hosts', 'qemu+libssh://host/system?known_hosts=/root/.ssh/known_hosts'], ['pkipath', 'qemu+tls://host/system?pkipath=/etc/pki'],
     ['socket', 'qemu:///system?socket=/run/docker.sock'], ['socket', 'qemu:///system?%73ocket=/run/docker.sock'], ['command', 'qemu+ext:///system?command=/bin/sh'], ['the transport ext', 'qemu+ext:///system'],
+    ['the file of the test driver', 'test:///etc/machines.xml'], ['the file of the test driver', 'test:///%2fetc%2fmachines.xml'],
   ])('%s is refused unless it is allowed: %s', (named, uri) => {
     expect(() => read(uri, false)).toThrow(expect.objectContaining({ name: 'UriError', reason: 'forbidden', message: expect.stringMatching(new RegExp(`^${named} makes the controller itself read files or run programs.*--allow-local-uris$`)) }))
     if (named !== 'the transport ext') expect(() => read(uri, true)).not.toThrow()
   })
 
-  test.each(['qemu:///system', 'qemu:///session', 'qemu+ssh://root@host/system', 'qemu+tls://host/system?no_verify=1', 'qemu:///system?mode=direct', 'esx+unix:///?name=esx%3A%2F%2Froot%40host%2F'])('%s does not', (uri) => {
+  test.each(['qemu:///system', 'test:///default', 'test:///any-name', 'qemu:///session', 'qemu+ssh://root@host/system', 'qemu+tls://host/system?no_verify=1', 'qemu:///system?mode=direct', 'esx+unix:///?name=esx%3A%2F%2Froot%40host%2F'])('%s does not', (uri) => {
     expect(() => read(uri, false)).not.toThrow()
   })
 })
