@@ -242,7 +242,7 @@ describe('opening and ending', () => {
   test('a socket that is not there is ConnectionLost, with the path and the reason', async () => {
     const reason = await failure(createRegistry({}, { allowLocal: true }).open('test+unix:///default?socket=/nowhere/sock', settings))
     expect(reason).toBeInstanceOf(ConnectionLost)
-    expect(reason.message).toBe('libvirt cannot be reached: /nowhere/sock (connect ENOENT /nowhere/sock)')
+    expect(reason.message).toBe('libvirt cannot be reached: /nowhere/sock (there is no such socket (ENOENT))')
   })
 
   test('what the daemon has no driver for is its own refusal', async () => {
