@@ -150,7 +150,7 @@ export class Client {
 
   /** Calls that have no answer yet. */
   get pending(): number {
-    return this.#waiting.size + this.#inFlight.size
+    return this.#waiting.size + this.#inFlight.length
   }
 
   /** Routes the packets of the stream that the call with this serial opened. For use in `onReply`. */

@@ -30,6 +30,22 @@ describe('calls', () => {
     expect([peer.calls.length, peer.writes]).toEqual([4, 1])
   })
 
+  test('what has no answer yet is counted, sent or not', async () => {
+    const { client, peer } = await connected()
+    const calls = Array.from({ length: 6 }, () => client.call(p.connectGetType, undefined))
+    await settle()
+    expect([client.pending, peer.calls.length]).toEqual([6, 4])
+    for (let answered = 0; answered < 6; answered++) {
+      peer.reply(peer.calls[answered]!, p.connectGetType, 'QEMU')
+      await settle()
+      expect(client.pending).toBe(5 - answered)
+    }
+    await Promise.all(calls)
+    void outcome(client.call(p.connectGetType, undefined))
+    client.close()
+    expect(client.pending).toBe(0)
+  })
+
   test('but one by one where the transport takes no more than a frame at a time', async () => {
     const peer = new ScriptedPeer()
     const client = await Client.connect({ ...peer.transport, frameByFrame: true }, quiet)
