@@ -6,7 +6,7 @@ import { CallTimeout, ConnectionLost, ErrorNumber, LibvirtError } from '../../..
 import { type GuestHost, GuestWatch } from '../../../observed/guests.ts'
 import { HostMirror, idOf } from '../../../observed/mirror.ts'
 import { type ObservedDomain, interfaceFacts } from '../../../observed/objects.ts'
-import type { HostState } from '../../../observed/host.ts'
+import type { HostState } from '../../../observed/state.ts'
 import { parseXml } from '../../../xml/tree.ts'
 import { FakeClock } from '../../support/fakeclock.ts'
 

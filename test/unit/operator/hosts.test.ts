@@ -15,7 +15,7 @@ const hosts = new Hosts({
     return new Promise<Connection>((_resolve, reject) => { options.signal!.addEventListener('abort', () => { reject(options.signal!.reason as Error) }) })
   },
   clock: new FakeClock(), log: silentLog, relistInterval: 600_000,
-  onState: () => {}, onObserved: () => {}, onEvent: () => {}, onLeases: () => {}, refreshesPool: () => false,
+  onState: () => {}, onObserved: () => {}, onEvent: () => {}, onLeases: () => {}, onGuest: () => {}, refreshesPool: () => false,
 })
 afterEach(async () => {
   await hosts.close()
