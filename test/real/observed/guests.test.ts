@@ -17,7 +17,7 @@ const calls: string[] = []
 beforeAll(async () => {
   libvirtd = await startLibvirtd({ name: 'guests' })
   host = new Host({
-    uri: libvirtd.uri('test:///default'), open: (uri, options) => createRegistry().open(uri, options), clock: systemClock, onCall: ({ procedure }) => { calls.push(procedure) },
+    uri: libvirtd.uri('test:///default'), open: (uri, options) => createRegistry({}, { allowLocal: true }).open(uri, options), clock: systemClock, onCall: ({ procedure }) => { calls.push(procedure) },
     maxConnections: 2, callTimeout: 30_000, keepAliveInterval: 5_000, keepAliveCount: 3, pollInterval: 30_000, relistInterval: 600_000,
   })
   host.start()
