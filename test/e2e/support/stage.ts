@@ -158,7 +158,8 @@ export class Stage implements AsyncDisposable {
     const parts = await Promise.all([
       this.virsh('list', '--all', '--name'), this.virsh('net-list', '--all', '--name'), this.virsh('pool-list', '--all', '--name'),
       this.host.execOk(['find', '/var/lib/vireo', '/var/lib/libvirt/images', '/var/lib/libvirt/qemu/nvram', '/etc/libvirt/qemu', '/etc/libvirt/storage']).catch(() => ''),
-      this.host.execOk(['ip', '-brief', 'link']),
+      // Names and addresses: whether the kernel sees a carrier on somebody's bridge comes and goes.
+      this.host.execOk(['ip', '-brief', 'link']).then(links => links.replaceAll(/^(\S+)\s+\S+\s+(\S+).*$/gm, '$1 $2')),
     ])
     return parts.map(part => part.trim().split('\n').toSorted().join('\n')).join('\n--\n')
   }
