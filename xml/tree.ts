@@ -75,6 +75,15 @@ export function parseXml(text: string): XmlElement {
   return fromOrdered(root, 0)
 }
 
+/** As parseXml, but refuses what the parser alone lets pass: unclosed and crossed tags, control characters, content after the root. */
+export function parseDocument(text: string): XmlElement {
+  const verdict = XMLValidator.validate(text)
+  if (verdict !== true) throw new XmlError(`not well-formed XML: ${verdict.err.msg.slice(0, 200)} (line ${verdict.err.line})`)
+  // oxlint-disable-next-line no-control-regex -- XML 1.0 has none of these
+  if (/[\x01-\x08\x0b\x0c\x0e-\x1f]/.test(text)) throw new XmlError('the document contains a control character')
+  return parseXml(text)
+}
+
 /** As parseXml for text that people wrote: the parser alone lets unclosed and crossed tags pass. Answers the elements side by side. */
 export function parseFragment(text: string): XmlElement[] {
   guard(text)
