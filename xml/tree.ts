@@ -103,14 +103,26 @@ const ESCAPES: Record<string, string> = {
   '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&apos;', '\r': '&#13;', '\n': '&#10;', '\t': '&#9;',
 }
 
-/** The document as text, without layout. */
+/** The document as text, without layout: one piece of memory, however it was put together. */
 export function serializeXml(element: XmlElement): string {
-  let out = `<${element.name}`
-  for (const [name, value] of Object.entries(element.attributes)) out += ` ${name}="${escapeAttribute(value)}"`
-  if (element.children.length === 0) return `${out}/>`
-  out += '>'
-  for (const child of element.children) out += typeof child === 'string' ? escapeText(child) : serializeXml(child)
-  return `${out}</${element.name}>`
+  const pieces: string[] = []
+  write(element, pieces)
+  return pieces.join('')
+}
+
+function write(element: XmlElement, pieces: string[]): void {
+  let tag = `<${element.name}`
+  for (const [name, value] of Object.entries(element.attributes)) tag += ` ${name}="${escapeAttribute(value)}"`
+  if (element.children.length === 0) {
+    pieces.push(tag, '/>')
+    return
+  }
+  pieces.push(tag, '>')
+  for (const child of element.children) {
+    if (typeof child === 'string') pieces.push(escapeText(child))
+    else write(child, pieces)
+  }
+  pieces.push('</', element.name, '>')
 }
 
 type Scalar = string | number | boolean

@@ -4,13 +4,12 @@ import { readFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { DomainState } from '../driver.ts'
 import { ConnectionLost, LibvirtError } from '../errors.ts'
-import { attributeOf, childrenOf, elementsOf, textOf, type XmlElement } from '../../xml/tree.ts'
+import { attributeOf, childrenOf, elementsOf, serializeXml, textOf, type XmlElement } from '../../xml/tree.ts'
 import { completeDomain } from './domain/definition.ts'
 import { readRoot } from './document.ts'
 import { completeNetwork } from './network/definition.ts'
-import { From, Refusal } from './refusal.ts'
+import { From, Refusal, badXml } from './refusal.ts'
 import { completePool } from './storage/pools.ts'
-import { serializeXml } from '../../xml/tree.ts'
 import type { World } from './world.ts'
 
 /** The objects of libvirt's `test:///default`, under its names and UUIDs. */
@@ -66,13 +65,15 @@ function fill(world: World, node: XmlElement, texts: Map<XmlElement, string>): v
 
 function fillDomain(world: World, tree: XmlElement): void {
   // The elements of libvirt's test namespace, under whatever prefix.
-  const namespace = Object.entries(tree.attributes).find(([name, value]) => name.startsWith('xmlns:') && value === 'http://libvirt.org/schemas/domain/test/1.0')?.[0].slice(6)
+  const declared = Object.entries(tree.attributes).find(([name, value]) => name.startsWith('xmlns:') && value === 'http://libvirt.org/schemas/domain/test/1.0')?.[0]
+  const namespace = declared?.slice('xmlns:'.length)
   const own = (name: string): string | undefined => {
     const found = namespace === undefined ? undefined : childrenOf(tree, `${namespace}:${name}`)[0]
     return found === undefined ? undefined : textOf(found)
   }
   const [transient, saved, runstate] = [own('transient') === '1', own('hasmanagedsave') === '1', Number(own('runstate') ?? DomainState.Running)]
-  if (transient && runstate === DomainState.Shutoff) throw new Refusal(27, From.TEST, 'transient domain cannot have runstate \'shutoff\'')
+  if (transient && runstate === DomainState.Shutoff) throw badXml("transient domain cannot have runstate 'shutoff'", From.TEST)
+  if (declared !== undefined) delete tree.attributes[declared]
   const domain = world.domains.place(completeDomain(tree))
   if (runstate !== DomainState.Shutoff || saved) world.domains.create(domain, runstate === DomainState.Paused ? 1 : 0)
   if (saved) world.domains.managedSave(domain, 0)

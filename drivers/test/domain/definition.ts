@@ -54,7 +54,7 @@ export function completeDomain(tree: XmlElement, validate = false): { name: stri
   checkType(tree)
   const name = nameOf(tree)
   if (validate) checkSchema(tree)
-  removeChildren(tree, child => !known.has(child.name) && !child.name.includes(':'))
+  removeChildren(tree, child => !known.has(child.name))
   delete tree.attributes.id
   const uuid = uuidOf(tree, From.DOMAIN)
   if (/\n/.test(textOf(childOf(tree, 'title')))) throw badXml("Domain title can't contain newlines")
