@@ -2,7 +2,7 @@
 
 import { beforeEach, describe, expect, test } from 'vitest'
 import { DomainState, type Connection, type DriverEvent } from '../../../../drivers/driver.ts'
-import { CallTimeout, ConnectionLost, ErrorNumber, LibvirtError, isAbsent } from '../../../../drivers/errors.ts'
+import { CallTimeout, ConnectionLost, ErrorNumber, LibvirtError } from '../../../../drivers/errors.ts'
 import { TestDriver } from '../../../../drivers/test/driver.ts'
 import { Faults } from '../../../../drivers/test/faults.ts'
 import { FakeClock, settle } from '../../../support/fakeclock.ts'
@@ -69,7 +69,7 @@ describe('error', () => {
     const reason = await failure(c.domainDefineXMLFlags(domainXML('refused'), 0))
     expect(reason).toMatchObject({ name: 'LibvirtError', code: ErrorNumber.SYSTEM_ERROR, message: 'no space', procedure: 'domainDefineXMLFlags' })
     expect(calls.at(-1)).toEqual({ procedure: 'domainDefineXMLFlags', outcome: 'error', code: ErrorNumber.SYSTEM_ERROR })
-    expect(isAbsent(await failure(c.domainLookupByName('refused')))).toBe(true)
+    expect(await failure(c.domainLookupByName('refused'))).toMatchObject({ code: ErrorNumber.NO_DOMAIN })
     expect((await c.domainDefineXMLFlags(domainXML('refused'), 0)).name).toBe('refused')
   })
 
