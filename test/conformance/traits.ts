@@ -1,6 +1,6 @@
 // The traits of libvirt's drivers, and how their daemon is started.
 
-import type { OpenOptions } from '../../drivers/driver.ts'
+import { DomainState, type OpenOptions } from '../../drivers/driver.ts'
 import { ErrorNumber } from '../../drivers/errors.ts'
 import { createRegistry } from '../../drivers/registry.ts'
 import { startLibvirtd } from '../support/libvirtd.ts'
@@ -10,13 +10,22 @@ export const settings: OpenOptions = { callTimeout: 60_000, keepAliveInterval: 5
 
 /** QEMU's driver with the network and storage drivers beside it. */
 export const likeQEMU: Omit<Traits, 'guestsObey'> = {
-  wrongState: ErrorNumber.OPERATION_INVALID, startsPaused: true, tellsSteps: true, tellsReset: true, setsMemoryTwice: true, missesSave: true, readsNext: true, stopsOnce: true,
+  wrongState: ErrorNumber.OPERATION_INVALID, startsPaused: true, tellsSteps: true, tellsReset: true, setsMemoryTwice: true, missesSave: true, keepsNext: true, stopsOnce: true,
+  autostartNeedsConfig: true, power: {},
   undefinesRunning: true, ownsAddresses: true, hasFolders: true, volumeExists: { made: ErrorNumber.STORAGE_VOL_EXIST, copied: ErrorNumber.INTERNAL_ERROR },
 }
 
-/** libvirt's own test driver, 9.0. */
+/** libvirt's own test driver, 9.0: a paused guest obeys, a reboot lets it run, and a transient domain is undefined without a word. */
 export const libvirtTest: Traits = {
-  wrongState: ErrorNumber.INTERNAL_ERROR, startsPaused: false, tellsSteps: false, tellsReset: false, guestsObey: true, setsMemoryTwice: false, missesSave: false, readsNext: false, stopsOnce: false,
+  power: {
+    paused: { suspend: { refused: ErrorNumber.INTERNAL_ERROR }, shutdown: { state: [DomainState.Shutoff, 1], events: [[5, 0]] }, reboot: { state: [DomainState.Running, 1], events: [] } },
+    transient: { undefine: { state: [DomainState.Running, 1], events: [[1, 0]] } },
+    'transient and paused': {
+      suspend: { refused: ErrorNumber.INTERNAL_ERROR }, shutdown: { state: 'gone', events: [[5, 0]] }, reboot: { state: [DomainState.Running, 1], events: [] }, undefine: { state: [DomainState.Paused, 1], events: [[1, 0]] },
+    },
+  },
+  wrongState: ErrorNumber.INTERNAL_ERROR, startsPaused: false, tellsSteps: false, tellsReset: false, guestsObey: true, setsMemoryTwice: false, missesSave: false, keepsNext: false, stopsOnce: false,
+  autostartNeedsConfig: false,
   undefinesRunning: false, ownsAddresses: false, hasFolders: false, volumeExists: { made: ErrorNumber.OPERATION_FAILED, copied: ErrorNumber.OPERATION_FAILED },
 }
 

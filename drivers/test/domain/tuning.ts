@@ -61,6 +61,7 @@ export function setVcpusFlags(find: () => Domain, count: number, flags: number):
 export function setMetadata(find: () => Domain, type: number, text: string | null, key: string | null, uri: string | null, flags: number): void {
   checkFlags(flags, Affect.LIVE | Affect.CONFIG, 'domainSetMetadata')
   if (type === 1 && text?.includes('\n')) throw new Refusal(ErrorNumber.INVALID_ARG, From.DOMAIN, "metadata title can't contain newlines")
+  if ((type === 0 || type === 1) && (key !== null || uri !== null)) throw new Refusal(ErrorNumber.INVALID_ARG, From.DOMAIN, `${key === null ? 'uri' : 'key'} in virDomainSetMetadata must be NULL`)
   if (type === 2 && uri === null) throw new Refusal(ErrorNumber.INVALID_ARG, From.DOMAIN, 'uri in virDomainSetMetadata must not be NULL')
   if (type === 2 && text !== null && key === null) throw new Refusal(ErrorNumber.INVALID_ARG, From.DOMAIN, 'key in virDomainSetMetadata must not be NULL')
   edit(find(), flags, tree => {

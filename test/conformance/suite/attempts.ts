@@ -87,7 +87,10 @@ export const attempts: Record<Operation, (bed: Bed, cast: Cast) => Promise<unkno
   domainUndefineFlags: async bed => await bed.c.domainUndefineFlags(await bed.define(bed.name('attempt')), 0),
   // Where there is no image, the refusal is the driver's own answer: it has the operation.
   domainManagedSaveRemove: async (bed, { off }) => await bed.c.domainManagedSaveRemove(off).catch((error: unknown) => { if (!(error instanceof LibvirtError && error.code === ErrorNumber.SYSTEM_ERROR)) throw error }),
-  domainSuspend: (bed, { on }) => bed.c.domainSuspend(on),
+  domainSuspend: async (bed, { on }) => {
+    await bed.c.domainSuspend(on)
+    await bed.c.domainResume(on)
+  },
   domainResume: async (bed, { on }) => {
     await bed.c.domainSuspend(on)
     await bed.c.domainResume(on)

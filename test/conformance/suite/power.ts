@@ -4,15 +4,10 @@ import { describe, expect, test } from 'vitest'
 import { CreateFlags, DomainState, type DomainRef } from '../../../drivers/driver.ts'
 import { ErrorNumber as E } from '../../../drivers/errors.ts'
 import { type Bed, codeOf } from '../bed.ts'
-import type { Event } from '../subject.ts'
+import type { Event, Outcome, Power, State } from '../subject.ts'
 
 const { Running, Paused, Shutoff } = DomainState
-const operations = ['create', 'createPaused', 'suspend', 'resume', 'shutdown', 'reboot', 'reset', 'destroy', 'undefine'] as const
-type Power = (typeof operations)[number]
-type State = 'shut off' | 'running' | 'paused' | 'transient' | 'transient and paused'
-
-/** `gone` where nothing is left of the domain. */
-type Outcome = { refused: number } | { state: readonly [DomainState, number] | 'gone'; events: Event[]; persistent?: boolean; others?: string[] }
+const operations: Power[] = ['create', 'createPaused', 'suspend', 'resume', 'shutdown', 'reboot', 'reset', 'destroy', 'undefine']
 
 export function power(bed: Bed): void {
   const { traits } = bed
@@ -29,7 +24,7 @@ export function power(bed: Bed): void {
   const again = (code: Outcome): Outcome => (traits.startsPaused ? code : { refused: E.INVALID_ARG })
   const ends = (running: readonly [DomainState, number], gone: boolean): Outcome => (traits.guestsObey ? { state: gone ? 'gone' : [Shutoff, 1], events: shutdown } : unchanged(running))
 
-  const matrix: Record<State, Record<Power, Outcome>> = {
+  const likeQEMU: Record<State, Record<Power, Outcome>> = {
     'shut off': { create: { state: booted, events: start }, createPaused: pausedStart, suspend: refused, resume: refused, shutdown: refused, reboot: invalid, reset: invalid, destroy: invalid, undefine: { state: 'gone', events: [[1, 0]] } },
     running: {
       create: refused, createPaused: again(refused), suspend: { state: [Paused, 1], events: [[3, 0]] }, resume: refused, shutdown: ends(booted, false), reboot: unchanged(booted, reboot), reset: unchanged(booted, reset),
@@ -48,6 +43,8 @@ export function power(bed: Bed): void {
       destroy: { state: 'gone', events: destroy }, undefine: invalid,
     },
   }
+
+  const matrix = Object.fromEntries(Object.entries(likeQEMU).map(([state, row]) => [state, { ...row, ...traits.power[state as State] }])) as typeof likeQEMU
 
   const bring = async (state: State): Promise<DomainRef> => {
     const name = bed.name('power')

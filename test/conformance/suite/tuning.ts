@@ -100,18 +100,18 @@ export function tuning(bed: Bed): void {
       expect(xml).toContain('<title>a title</title><description>two\nlines</description>')
       expect(xml).toContain('<k:v xmlns:k="urn:x" a="1"><k:w/></k:v>')
       await bed.c.domainSetMetadata(dom, 2, '<other/>', 'q', 'urn:x', CONFIG)
-      for (const [type, uri] of [[2, 'urn:y'], [2, 'urn:absent'], [1, null]] as const) await bed.c.domainSetMetadata(dom, type, null, 'm', uri, CONFIG)
+      for (const [type, key, uri] of [[2, 'm', 'urn:y'], [2, 'm', 'urn:absent'], [1, null, null]] as const) await bed.c.domainSetMetadata(dom, type, null, key, uri, CONFIG)
       const after = await inactive(dom)
       expect(after).toContain('<q:other xmlns:q="urn:x"/>')
       expect(after).not.toMatch(/k:v|urn:y|<title>/)
       await bed.remove(dom)
     })
 
-    test('a title of two lines, an element without key or namespace, one that is no XML, and an unknown type are refused', async () => {
+    test('a title of two lines, an element without key or namespace, one that is no XML, an unknown type, and a key for a text are refused', async () => {
       const dom = await bed.define(bed.name('metadata'))
       const call = (type: number, text: string | null, key: string | null, uri: string | null): Promise<number> => codeOf(bed.c.domainSetMetadata(dom, type as 0 | 1 | 2, text, key, uri, CONFIG))
-      expect([await call(1, 'a\nb', null, null), await call(2, '<v/>', 'k', null), await call(2, '<v/>', null, 'urn:x'), await call(2, '<v', 'k', 'urn:x'), await call(9, 'x', null, null)])
-        .toEqual([E.INVALID_ARG, E.INVALID_ARG, E.INVALID_ARG, E.XML_DETAIL, E.INVALID_ARG])
+      expect([await call(1, 'a\nb', null, null), await call(2, '<v/>', 'k', null), await call(2, '<v/>', null, 'urn:x'), await call(2, '<v', 'k', 'urn:x'), await call(9, 'x', null, null), await call(1, 'x', 'k', null), await call(0, 'x', null, 'urn:x')])
+        .toEqual([E.INVALID_ARG, E.INVALID_ARG, E.INVALID_ARG, E.XML_DETAIL, E.INVALID_ARG, E.INVALID_ARG, E.INVALID_ARG])
       await bed.remove(dom)
     })
 
