@@ -23,7 +23,15 @@ export function readRoot(text: string, root: string, what: string, from: number)
 }
 
 /** Never changes; an edited one is another. */
-export class Document {
+export interface Document {
+  readonly text: string
+  /** Shared: never change it. */
+  readonly tree: XmlElement
+  /** A copy to change. */
+  copy(): XmlElement
+}
+
+export class StoredDocument implements Document {
   readonly text: string
 
   /** The tree becomes the document's own. */
@@ -32,8 +40,6 @@ export class Document {
     remember(this.text, tree)
   }
 
-  /** Shared: never change it. */
   get tree(): XmlElement { return parsed(this.text) }
-  /** A copy to change. */
   copy(): XmlElement { return cloneXml(this.tree) }
 }

@@ -7,7 +7,7 @@ import { systemClock, type Clock } from '../../clock/clock.ts'
 import type { Connection, Driver, OpenOptions } from '../driver.ts'
 import { UriError } from '../errors.ts'
 import { parseURI } from '../uri.ts'
-import { TestConnection } from './connection.ts'
+import { testConnection } from './connection.ts'
 import { Faults } from './faults.ts'
 import { seedDefault, seedFile } from './seed.ts'
 import { World } from './world.ts'
@@ -44,7 +44,7 @@ export class TestDriver implements Driver {
     options.signal?.throwIfAborted()
     const world = await this.#world(what)
     options.signal?.throwIfAborted()
-    return new TestConnection(world, name, options)
+    return testConnection(world, name, options)
   }
 
   /** A name without a slash is a host in memory; anything else is the path of a file, as in libvirt. */

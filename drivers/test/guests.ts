@@ -2,14 +2,16 @@
 
 import type { Clock } from '../../clock/clock.ts'
 import { ErrorNumber } from '../errors.ts'
-import { attributeOf, childOf, type XmlElement } from '../../xml/tree.ts'
-import { sourceOf } from './domain/device.ts'
+import { attributeOf, childOf, el, type XmlElement } from '../../xml/tree.ts'
+import { partsOf, type DomainDocument, type Parts } from './domain/definition.ts'
 import type { Domain } from './domain/domain.ts'
 import type { HotplugHost } from './domain/hotplug.ts'
+import { FreshRun } from './domain/live.ts'
 import type { Faults } from './faults.ts'
 import type { Hub } from './hub.ts'
 import type { Networks } from './network/networks.ts'
 import { From, Refusal, invalid } from './refusal.ts'
+import type { Content } from './storage/content.ts'
 import type { Folders } from './storage/folders.ts'
 
 export interface GuestsParts { clock: Clock; hub: Hub; faults: Faults; networks: Networks; folders: Folders }
@@ -32,15 +34,15 @@ export class Guests implements HotplugHost {
 
   vnet(): string { return `vnet${this.#vnets++}` }
 
-  /** Refuses a device of a starting guest whose network does not run or whose file is not there. */
-  check(device: XmlElement): void {
-    if (device.name === 'interface') {
-      const network = attributeOf(childOf(device, 'source'), 'network')
-      if (network !== undefined && !this.#networks.findByName(network).active) throw invalid(`network '${network}' is not active`, From.NETWORK)
-    } else if (device.name === 'disk' && attributeOf(device, 'type') === 'file') {
-      const path = sourceOf(device)
-      if (path !== undefined && !this.#folders.mayHold(path)) throw new Refusal(ErrorNumber.SYSTEM_ERROR, From.STORAGE, `Cannot access storage file '${path}': No such file or directory`)
-    }
+  /** A definition begins to run. */
+  enter(definition: DomainDocument, id: number): DomainDocument {
+    return new FreshRun(definition, { id, vnet: () => this.vnet() })
+  }
+
+  /** Refuses a start whose networks do not run or whose files are not there. */
+  check({ interfaces, disks }: Pick<Parts, 'interfaces' | 'disks'>): void {
+    for (const { network } of interfaces) if (network !== undefined && !this.#networks.findByName(network).active) throw invalid(`network '${network}' is not active`, From.NETWORK)
+    for (const { type, path } of disks) if (type === 'file' && path !== undefined && !this.#folders.mayHold(path)) throw new Refusal(ErrorNumber.SYSTEM_ERROR, From.STORAGE, `Cannot access storage file '${path}': No such file or directory`)
   }
 
   /** Runs what the guest does of its own, after the call that asked for it. */
@@ -65,9 +67,23 @@ export class Guests implements HotplugHost {
   }
 
   connect(domain: Domain, device: XmlElement): void {
-    this.check(device)
-    const network = attributeOf(childOf(device, 'source'), 'network')
-    if (device.name === 'interface' && network !== undefined) this.#networks.lease(network, attributeOf(childOf(device, 'mac'), 'address')!, domain.name)
+    const parts = partsOf(el('domain', {}, el('devices', {}, device)))
+    this.check(parts)
+    for (const { network, mac } of parts.interfaces) if (network !== undefined) this.#networks.lease(network, mac, domain.name)
+  }
+
+  /** What the disks of a domain hold now, by path. */
+  keepDisks(domain: Domain): Map<string, Content> {
+    const kept = new Map<string, Content>()
+    for (const { path } of domain.current.parts.disks) {
+      const volume = path === undefined ? undefined : this.#folders.file(path)
+      if (volume !== undefined) kept.set(volume.path, volume.content.copy())
+    }
+    return kept
+  }
+
+  putBackDisks(disks: ReadonlyMap<string, Content>): void {
+    for (const [path, content] of disks) this.#folders.file(path)?.hold(content.copy())
   }
 
   added(domain: Domain, alias: string): void {
@@ -80,11 +96,11 @@ export class Guests implements HotplugHost {
 
   ask(domain: Domain, alias: string, done: () => void): void {
     const run = domain.id
-    domain.removing.add(alias)
+    domain.removing = (domain.removing ?? new Set()).add(alias)
     const fault = this.#faults.none ? undefined : this.#faults.take('removalFails', ({ domain: name = domain.name, alias: which = alias }) => name === domain.name && which === alias)
     if (fault?.how === 'silent') return
     queueMicrotask(() => {
-      if (domain.id !== run || !domain.removing.delete(alias)) return
+      if (domain.id !== run || domain.removing?.delete(alias) !== true) return
       if (fault === undefined) done()
       else this.hub.emit({ type: 'domain', name: 'device-removal-failed', dom: domain.ref, devAlias: alias })
     })

@@ -8,6 +8,8 @@ import { uuidFrom } from './values.ts'
 export const LIB_VERSION = 9_000_000
 /** The version that libvirt's own test driver gives itself. */
 export const DRIVER_VERSION = 2
+/** The most that a domain may have. */
+export const MAX_VCPUS = 255
 /** As in libvirt's test driver: memory in KiB. */
 export const node: NodeInfo = { model: 'x86_64', memory: 64 * 1024 * 1024, cpus: 16, mhz: 1400, nodes: 2, sockets: 1, cores: 8, threads: 1 }
 
@@ -20,7 +22,7 @@ export const hostUUID = (name: string): string => uuidFrom(`vireo test host ${na
 export function capabilities(name: string): string {
   const guest = (arch: string, wordsize: number): ReturnType<typeof el> => el('guest', {},
     el('os_type', {}, 'hvm'),
-    el('arch', { name: arch }, el('wordsize', {}, wordsize), el('emulator', {}, EMULATOR), machines.map(machine => el('machine', { maxCpus: 255 }, machine)), el('domain', { type: 'test' })),
+    el('arch', { name: arch }, el('wordsize', {}, wordsize), el('emulator', {}, EMULATOR), machines.map(machine => el('machine', { maxCpus: MAX_VCPUS }, machine)), el('domain', { type: 'test' })),
     el('features', {}, el('acpi', { default: 'on', toggle: 'yes' }), el('apic', { default: 'on', toggle: 'no' })))
   return serializeXml(el('capabilities', {},
     el('host', {},
@@ -34,7 +36,7 @@ export function capabilities(name: string): string {
 export function domainCapabilities(arch: string, machine: string): string {
   const values = (name: string, ...all: string[]): ReturnType<typeof el> => el('enum', { name }, all.map(value => el('value', {}, value)))
   return serializeXml(el('domainCapabilities', {},
-    el('path', {}, EMULATOR), el('domain', {}, 'test'), el('machine', {}, machine), el('arch', {}, arch), el('vcpu', { max: 255 }),
+    el('path', {}, EMULATOR), el('domain', {}, 'test'), el('machine', {}, machine), el('arch', {}, arch), el('vcpu', { max: MAX_VCPUS }),
     el('os', { supported: 'yes' }, values('firmware'), el('loader', { supported: 'no' })),
     el('cpu', {}, el('mode', { name: 'host-passthrough', supported: 'no' }), el('mode', { name: 'host-model', supported: 'no' }), el('mode', { name: 'custom', supported: 'no' })),
     el('devices', {},

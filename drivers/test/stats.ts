@@ -1,14 +1,13 @@
 // What the in-memory host tells about running domains: statistics, addresses, sizes of disks.
 
-import { AddressSource, DomainState, type DomainBlockInfo, type DomainInterface, type DomainInfo, type DomainStats, type TypedParams } from '../driver.ts'
+import { AddressSource, DomainState, StatsTypes as Group, type DomainBlockStats, type DomainInterfaceStats, type DomainBlockInfo, type DomainInterface, type DomainInfo, type DomainStats, type TypedParams } from '../driver.ts'
 import { ErrorNumber } from '../errors.ts'
 import type { Domain } from './domain/domain.ts'
+import { node } from './host.ts'
 import { From, Refusal, badArgument, invalid } from './refusal.ts'
 import type { Volume } from './storage/volume.ts'
 import type { World } from './world.ts'
 
-/** virDomainStatsTypes. */
-const Group = { STATE: 1, CPU: 2, BALLOON: 4, VCPU: 8, INTERFACE: 16, BLOCK: 32 } as const
 /** A guest in memory keeps one hundredth of a processor busy, or so it says. */
 const cpuTime = (world: World, domain: Domain): bigint => (domain.active ? BigInt(Math.max(0, Math.floor(world.clock.now() - domain.started))) * 10_000n : 0n)
 
@@ -17,15 +16,15 @@ export function infoOf(world: World, domain: Domain): DomainInfo {
   return { state: domain.state, maxMem: maxMemory, memory, nrVirtCpu: vcpus, cpuTime: cpuTime(world, domain) }
 }
 
-/** Of all domains; `groups` of virDomainStatsTypes, 0 for all. */
-export function statsOf(world: World, groups: number): DomainStats[] {
+/** Of all domains, or of these; `groups` of StatsTypes, 0 for all. */
+export function statsOf(world: World, groups: number, only?: ReadonlySet<string>): DomainStats[] {
   const wanted = (group: number): boolean => groups === 0 || (groups & group) !== 0
-  return Array.from(world.domains.values(), domain => {
+  return Array.from(world.domains.values()).filter(({ uuid }) => only?.has(uuid) ?? true).map(domain => {
     // A record without a prototype, as the remote driver gives it.
     const params = Object.create(null) as TypedParams
     const { maxMemory, memory, maxVcpus, vcpus } = domain.current.sizes
     if (wanted(Group.STATE)) Object.assign(params, { 'state.state': domain.state, 'state.reason': domain.reason })
-    if (wanted(Group.CPU)) Object.assign(params, { 'cpu.time': cpuTime(world, domain), 'cpu.user': cpuTime(world, domain), 'cpu.system': 0n })
+    if (wanted(Group.CPU_TOTAL)) Object.assign(params, { 'cpu.time': cpuTime(world, domain), 'cpu.user': cpuTime(world, domain), 'cpu.system': 0n })
     if (wanted(Group.BALLOON)) Object.assign(params, { 'balloon.current': BigInt(memory), 'balloon.maximum': BigInt(maxMemory) })
     if (wanted(Group.VCPU)) Object.assign(params, { 'vcpu.current': vcpus, 'vcpu.maximum': maxVcpus })
     if (domain.active && wanted(Group.INTERFACE)) Object.assign(params, interfaces(domain))
@@ -97,4 +96,35 @@ export function addressesOf(world: World, domain: Domain, source: number): Domai
     }
     default: throw new Refusal(ErrorNumber.ARGUMENT_UNSUPPORTED, From.TEST, `argument unsupported: Unknown IP address data source ${source}`)
   }
+}
+
+/** Bytes: what running guests leave. */
+export function freeMemory(world: World): number {
+  let used = 0
+  for (const domain of world.domains.values()) if (domain.active) used += domain.current.sizes.memory
+  return Math.max(0, node.memory - used) * 1024
+}
+
+export function memoryStatsOf(domain: Domain): Record<string, bigint> {
+  const memory = BigInt(domain.needActive().sizes.memory)
+  return { actual_balloon: memory, available: memory, unused: memory, rss: 0n }
+}
+
+export function cpuStatsOf(world: World, domain: Domain): TypedParams {
+  domain.needActive()
+  const time = cpuTime(world, domain)
+  return { cpu_time: time, user_time: time, system_time: 0n }
+}
+
+/** Guests in memory read and send nothing. */
+export function blockStatsOf(domain: Domain, disk: string): DomainBlockStats {
+  domain.needActive()
+  if (diskOf(domain, disk) === undefined) throw badArgument(`invalid path: ${disk}`)
+  return { rdReq: 0n, rdBytes: 0n, wrReq: 0n, wrBytes: 0n, errs: 0n }
+}
+
+/** By the host's end, or by MAC address. */
+export function interfaceStatsOf(domain: Domain, device: string): DomainInterfaceStats {
+  if (!domain.needActive().parts.interfaces.some(({ target, mac }) => target === device || mac === device)) throw badArgument(`invalid path, '${device}' is not a known interface`)
+  return { rxBytes: 0n, rxPackets: 0n, rxErrs: 0n, rxDrop: 0n, txBytes: 0n, txPackets: 0n, txErrs: 0n, txDrop: 0n }
 }

@@ -1,6 +1,6 @@
 // Values that libvirt writes and reads in one way everywhere: UUIDs, MAC addresses, sizes with units.
 
-import { createHash, randomBytes, randomUUID } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { ErrorNumber } from '../errors.ts'
 import { attributeOf, childOf, el, textOf, type XmlElement } from '../../xml/tree.ts'
 import { From, Refusal, badArgument, badXml, internal } from './refusal.ts'
@@ -25,7 +25,7 @@ export function uuidOf(root: XmlElement, from: number): string {
 export const uuidFrom = (text: string): string => normalUUID(createHash('sha256').update(text).digest('hex').slice(0, 32))!
 
 /** In the range that libvirt draws from for KVM and its test driver. */
-export const drawnMAC = (): string => `52:54:00:${randomBytes(3).toString('hex').replace(/^(..)(..)/, '$1:$2:')}`
+export const drawnMAC = (): string => `52:54:00:${randomUUID().slice(0, 6).replace(/^(..)(..)/, '$1:$2:')}`
 
 /** Lower case; undefined where the text is no MAC address. */
 export const normalMAC = (text: string): string | undefined =>

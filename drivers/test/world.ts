@@ -6,6 +6,7 @@ import type { Faults } from './faults.ts'
 import { Guests } from './guests.ts'
 import { Hub } from './hub.ts'
 import { Networks } from './network/networks.ts'
+import { Secrets } from './secrets.ts'
 import { Space } from './storage/content.ts'
 import { Folders } from './storage/folders.ts'
 import { Pools } from './storage/pools.ts'
@@ -29,6 +30,7 @@ export class World {
   readonly folders: Folders
   readonly networks: Networks
   readonly pools: Pools
+  readonly secrets: Secrets
   readonly guests: Guests
   readonly domains: Domains
 
@@ -41,6 +43,7 @@ export class World {
     const { folders } = this
     this.networks = new Networks(this.hub, clock)
     this.pools = new Pools({ hub: this.hub, clock, folders, space: new Space(contentLimit), capacity: poolCapacity })
+    this.secrets = new Secrets(this.hub)
     this.guests = new Guests({ clock, hub: this.hub, faults, networks: this.networks, folders })
     this.domains = new Domains(this.guests)
   }

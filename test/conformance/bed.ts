@@ -85,12 +85,12 @@ export class Bed {
   /** The lifecycle events of one object, in order, once they have all arrived. */
   async lifecycle({ uuid }: { uuid: string }): Promise<Event[]> {
     await this.settle()
-    return this.#events.flatMap(event => (event.name === 'lifecycle' && refOf(event).uuid === uuid ? [[event.event, event.detail] as const] : []))
+    return this.#events.flatMap(event => (event.name === 'lifecycle' && uuidOf(event) === uuid ? [[event.event, event.detail] as const] : []))
   }
   /** The names of its events beside the lifecycle. */
   async others({ uuid }: { uuid: string }): Promise<string[]> {
     await this.settle()
-    return this.#events.flatMap(event => (event.type !== 'connection' && event.name !== 'lifecycle' && refOf(event).uuid === uuid ? [event.name] : []))
+    return this.#events.flatMap(event => (event.name !== 'lifecycle' && uuidOf(event) === uuid ? [event.name] : []))
   }
   /** The aliases of devices that came or went, in order. */
   devices({ uuid }: { uuid: string }): string[] {
@@ -99,7 +99,16 @@ export class Bed {
   forgetEvents(): void { this.#events = [] }
 }
 
-const refOf = (event: Exclude<DriverEvent, { type: 'connection' }>): { uuid: string } => (event.type === 'domain' ? event.dom : event.type === 'network' ? event.net : event.pool)
+/** The UUID of what an event is about; node devices have none. */
+function uuidOf(event: DriverEvent): string | undefined {
+  switch (event.type) {
+    case 'domain': return event.dom.uuid
+    case 'network': return event.net.uuid
+    case 'pool': return event.pool.uuid
+    case 'secret': return event.secret.uuid
+    case 'nodedev': case 'connection': return undefined
+  }
+}
 
 const onlyRefused = (error: unknown): void => { if (!(error instanceof LibvirtError)) throw error }
 

@@ -2,7 +2,7 @@
 
 import { ErrorNumber } from '../../errors.ts'
 import { attributeOf, childOf, childrenOf, el, elementsOf, textOf, type XmlElement } from '../../../xml/tree.ts'
-import { Document, readRoot } from '../document.ts'
+import { StoredDocument, readRoot, type Document } from '../document.ts'
 import { From, Refusal, badXml, internal, unsupportedConfig } from '../refusal.ts'
 import { kibOf, putAfter, removeChildren, setText, uuidOf } from '../values.ts'
 import { checkAliases, completeDevice, isDevice, isOwnAlias, sourceOf } from './device.ts'
@@ -10,9 +10,14 @@ import { checkAliases, completeDevice, isDevice, isOwnAlias, sourceOf } from './
 /** What is asked often, kept beside the text. Memory in KiB. */
 export interface Sizes { maxMemory: number; memory: number; maxVcpus: number; vcpus: number }
 /** What statistics and addresses need of the devices. */
-export interface Parts { disks: { target: string; path: string | undefined }[]; interfaces: { target: string | undefined; mac: string; network: string | undefined; type: string }[]; agent: boolean }
+export interface Parts { disks: { target: string; path: string | undefined; type: string }[]; interfaces: { target: string | undefined; mac: string; network: string | undefined; type: string }[]; agent: boolean }
 
-export class DomainDocument extends Document {
+export interface DomainDocument extends Document {
+  readonly sizes: Sizes
+  readonly parts: Parts
+}
+
+export class StoredDomain extends StoredDocument implements DomainDocument {
   readonly sizes: Sizes
   #parts: Parts | undefined
 
@@ -68,7 +73,7 @@ export function completeDomain(tree: XmlElement, validate = false): { name: stri
     else if (!actions[event]!.includes(textOf(found))) throw unsupportedConfig(`unknown ${event} action: ${textOf(found)}`)
   }
   completeDevices(tree)
-  return { name, uuid, document: new DomainDocument(tree) }
+  return { name, uuid, document: new StoredDomain(tree) }
 }
 
 function checkType(tree: XmlElement): void {
@@ -173,10 +178,10 @@ function sizesOf(tree: XmlElement): Sizes {
   }
 }
 
-function partsOf(tree: XmlElement): Parts {
+export function partsOf(tree: XmlElement): Parts {
   const devices = childOf(tree, 'devices')
   return {
-    disks: childrenOf(devices, 'disk').map(disk => ({ target: attributeOf(childOf(disk, 'target'), 'dev') ?? '', path: sourceOf(disk) })),
+    disks: childrenOf(devices, 'disk').map(disk => ({ target: attributeOf(childOf(disk, 'target'), 'dev') ?? '', path: sourceOf(disk), type: attributeOf(disk, 'type') ?? '' })),
     interfaces: childrenOf(devices, 'interface').map(nic => ({
       target: attributeOf(childOf(nic, 'target'), 'dev'), mac: attributeOf(childOf(nic, 'mac'), 'address') ?? '',
       network: attributeOf(childOf(nic, 'source'), 'network'), type: attributeOf(nic, 'type') ?? '',

@@ -7,12 +7,13 @@ import { DomainState, type DomainRef } from '../../driver.ts'
 import { Affect } from '../../driver.ts'
 import { From, badArgument, invalid } from '../refusal.ts'
 import type { DomainDocument } from './definition.ts'
+import type { Snapshots } from './snapshots.ts'
 
 /** virDomain*Reason. */
 export const Reason = {
-  shutoff: { unknown: 0, shutdown: 1, destroyed: 2, saved: 5, failed: 6 },
-  running: { booted: 1, restored: 3, unpaused: 5 },
-  paused: { user: 1, migration: 2 },
+  shutoff: { unknown: 0, shutdown: 1, destroyed: 2, saved: 5, failed: 6, fromSnapshot: 7 },
+  running: { booted: 1, restored: 3, fromSnapshot: 4, unpaused: 5 },
+  paused: { user: 1, migration: 2, fromSnapshot: 7 },
 } as const
 
 /** A managed save: what runs again at the next start. */
@@ -20,7 +21,7 @@ export interface Saved { live: DomainDocument; paused: boolean }
 
 export class Domain {
   readonly uuid: string
-  readonly name: string
+  name: string
   id = -1
   /** What the next start takes; null for a transient domain. */
   config: DomainDocument | null = null
@@ -32,10 +33,11 @@ export class Domain {
   reason: number = Reason.shutoff.unknown
   autostart = false
   saved: Saved | null = null
+  snapshots: Snapshots | undefined
   /** When it was started, ms. */
   started = 0
   /** Aliases of devices that the guest was asked to let go of. */
-  readonly removing = new Set<string>()
+  removing: Set<string> | undefined
 
   constructor(uuid: string, name: string) {
     this.uuid = uuid

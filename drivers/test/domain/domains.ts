@@ -1,21 +1,31 @@
 // All domains of a host: look-up, definition and power, each change with its events in the order of QEMU's driver.
 
-import { CreateFlags, DomainState, UndefineFlags } from '../../driver.ts'
+import { CreateFlags, DomainState, ListDomainsFlags as F, SnapshotCreateFlags, SnapshotRevertFlags, UndefineFlags, type DomainRef } from '../../driver.ts'
 import { ErrorNumber } from '../../errors.ts'
-import { childOf, elementsOf, textOf } from '../../../xml/tree.ts'
+import { childOf, textOf } from '../../../xml/tree.ts'
+import { passes } from '../calls/lists.ts'
 import type { Guests } from '../guests.ts'
-import { From, Refusal, badArgument, checkFlags, failed, invalid } from '../refusal.ts'
+import { From, Refusal, badArgument, badXml, checkFlags, failed, invalid } from '../refusal.ts'
 import { normalUUID } from '../values.ts'
-import { DomainDocument, readDomain } from './definition.ts'
+import { StoredDomain, readDomain, type DomainDocument } from './definition.ts'
 import { Domain, Reason } from './domain.ts'
-import { inactiveText, liveDocument, withoutSecrets } from './live.ts'
+import { Snapshots, readSnapshot, type Snapshot } from './snapshots.ts'
+import { inactiveText, withoutSecrets } from './live.ts'
 
 /** virDomainEventType with its details. */
 const Lifecycle = {
-  defined: { added: [0, 0], updated: [0, 1] }, undefined: { removed: [1, 0] }, started: { booted: [2, 0], restored: [2, 2] }, suspended: { paused: [3, 0], restored: [3, 4] },
-  resumed: { unpaused: [4, 0], restored: [4, 2] }, stopped: { shutdown: [5, 0], destroyed: [5, 1], saved: [5, 4] }, shutdown: { guest: [6, 1], host: [6, 2] },
+  defined: { added: [0, 0], updated: [0, 1], renamed: [0, 2] }, undefined: { removed: [1, 0], renamed: [1, 1] }, started: { booted: [2, 0], restored: [2, 2], fromSnapshot: [2, 3] }, suspended: { paused: [3, 0], restored: [3, 4], fromSnapshot: [3, 5] },
+  resumed: { unpaused: [4, 0], restored: [4, 2] }, stopped: { shutdown: [5, 0], destroyed: [5, 1], saved: [5, 4], fromSnapshot: [5, 6] }, shutdown: { guest: [6, 1], host: [6, 2] },
 } as const
+const stateFlags: Partial<Record<DomainState, number>> = { [DomainState.Running]: F.RUNNING, [DomainState.Paused]: F.PAUSED, [DomainState.Shutoff]: F.SHUTOFF }
 type LifecycleEvent = readonly [event: number, detail: number]
+
+/** A run that goes on under another id. */
+function withID(live: DomainDocument, id: number): DomainDocument {
+  const tree = live.copy()
+  tree.attributes.id = String(id)
+  return new StoredDomain(tree)
+}
 
 const noDomain = (what: string): Refusal => new Refusal(ErrorNumber.NO_DOMAIN, From.TEST, `Domain not found: no domain with matching ${what}`)
 
@@ -29,6 +39,15 @@ export class Domains {
   constructor(guests: Guests) { this.#guests = guests }
 
   values(): Iterable<Domain> { return this.#byUUID.values() }
+
+  /** Flags of ListDomainsFlags. */
+  list(flags: number): DomainRef[] {
+    const states = flags & (F.RUNNING | F.PAUSED | F.SHUTOFF | F.OTHER)
+    return Array.from(this.values()).filter(domain => flags === 0 || (
+      passes(flags, F.ACTIVE, F.INACTIVE, domain.active) && passes(flags, F.PERSISTENT, F.TRANSIENT, domain.persistent) && passes(flags, F.AUTOSTART, F.NO_AUTOSTART, domain.autostart)
+      && passes(flags, F.MANAGEDSAVE, F.NO_MANAGEDSAVE, domain.saved !== null) && passes(flags, F.HAS_SNAPSHOT, F.NO_SNAPSHOT, (domain.snapshots?.all.size ?? 0) > 0) && passes(flags, F.HAS_CHECKPOINT, F.NO_CHECKPOINT, false)
+      && (states === 0 || (states & (stateFlags[domain.state] ?? F.OTHER)) !== 0))).map(({ ref }) => ref)
+  }
 
   find({ uuid, name }: { uuid: string; name?: string }): Domain {
     const found = this.#byUUID.get(uuid) ?? this.#byUUID.get(normalUUID(uuid) ?? '')
@@ -99,6 +118,8 @@ export class Domains {
     if ((flags & UndefineFlags.TPM) !== 0 && (flags & UndefineFlags.KEEP_TPM) !== 0) throw invalid('cannot both keep and delete TPM')
     if (domain.config === null) throw invalid('cannot undefine transient domain')
     if (domain.saved !== null && (flags & UndefineFlags.MANAGED_SAVE) === 0) throw invalid('Refusing to undefine while domain managed save image exists')
+    const snapshots = domain.snapshots?.all.size ?? 0
+    if (!domain.active && snapshots > 0 && (flags & UndefineFlags.SNAPSHOTS_METADATA) === 0) throw invalid(`cannot delete inactive domain with ${snapshots} snapshots`)
     domain.saved = null
     domain.config = null
     domain.autostart = false
@@ -146,12 +167,12 @@ export class Domains {
 
   #boot(domain: Domain, definition: DomainDocument, paused: boolean): void {
     try {
-      for (const device of elementsOf(childOf(definition.tree, 'devices')!)) this.#guests.check(device)
+      this.#guests.check(definition.parts)
     } catch (error) {
       domain.set(DomainState.Shutoff, Reason.shutoff.failed)
       throw error
     }
-    this.#run(domain, liveDocument(definition, { id: this.#nextID, vnet: () => this.#guests.vnet() }))
+    this.#run(domain, this.#guests.enter(definition, this.#nextID))
     if (definition.parts.agent) this.#guests.agent(domain, false)
     if (!paused) {
       domain.set(DomainState.Running, Reason.running.booted)
@@ -165,9 +186,7 @@ export class Domains {
   }
 
   #restore(domain: Domain, live: DomainDocument, paused: boolean): void {
-    const tree = live.copy()
-    tree.attributes.id = String(this.#nextID)
-    this.#run(domain, new DomainDocument(tree))
+    this.#run(domain, withID(live, this.#nextID))
     this.#emit(domain, Lifecycle.started.restored)
     if (paused) {
       // A restored guest came in as a migrated one does.
@@ -255,7 +274,7 @@ export class Domains {
     this.#guests.release(domain)
     domain.id = -1
     domain.live = null
-    domain.removing.clear()
+    domain.removing = undefined
     domain.set(DomainState.Shutoff, reason)
     if (!domain.persistent) this.#remove(domain)
     this.#emit(domain, event)
@@ -273,9 +292,70 @@ export class Domains {
     domain.saved = { live, paused }
   }
 
+  /** The saved run as it was. */
+  savedText(domain: Domain, flags: number): string {
+    checkFlags(flags, 1, 'domainManagedSaveGetXMLDesc')
+    if (domain.saved === null) throw invalid('domain does not have managed save image')
+    return (flags & 1) === 0 ? withoutSecrets(domain.saved.live) : domain.saved.live.text
+  }
+
+  /** Only of a domain that is shut off and has no save or snapshots. */
+  rename(domain: Domain, name: string): void {
+    if (domain.active) throw invalid('cannot rename active domain')
+    if (domain.saved !== null) throw invalid('cannot rename a domain with managed save image')
+    if ((domain.snapshots?.all.size ?? 0) > 0) throw invalid('cannot rename domain with snapshots')
+    if (name === domain.name) throw invalid('Can\'t rename domain to itself', From.DOMAIN)
+    if (name === '' || /[/\n]/.test(name)) throw badXml(`name ${name} cannot be empty or contain '/' or a newline`)
+    if (this.#byName.has(name)) throw invalid(`domain with name '${name}' already exists`, From.DOMAIN)
+    this.#emit(domain, Lifecycle.undefined.renamed)
+    this.#byName.delete(domain.name)
+    const tree = domain.config!.copy()
+    childOf(tree, 'name')!.children = [name]
+    domain.config = new StoredDomain(tree)
+    domain.name = name
+    this.#byName.set(name, domain)
+    this.#emit(domain, Lifecycle.defined.renamed)
+  }
+
   managedSaveRemove(domain: Domain): void {
     if (domain.saved === null) throw new Refusal(ErrorNumber.SYSTEM_ERROR, From.TEST, `Failed to remove managed save file of '${domain.name}': No such file or directory`)
     domain.saved = null
+  }
+
+  /** A state of the domain to come back to: what is defined, what runs, what its disks hold. */
+  snapshot(domain: Domain, text: string, flags: number): Snapshot {
+    checkFlags(flags, SnapshotCreateFlags.HALT | SnapshotCreateFlags.ATOMIC | SnapshotCreateFlags.VALIDATE, 'domainSnapshotCreateXML')
+    const halt = (flags & SnapshotCreateFlags.HALT) !== 0
+    if (halt && !domain.persistent) throw invalid('cannot halt after transient domain snapshot')
+    const wish = readSnapshot(text, this.#guests.clock.now())
+    domain.snapshots ??= new Snapshots()
+    const { live, state } = domain
+    const snapshot = { ...wish, parent: domain.snapshots.current, state, live, definition: live ?? domain.config!, disks: this.#guests.keepDisks(domain) }
+    domain.snapshots.add(snapshot)
+    if (halt && domain.active) this.#stop(domain, Reason.shutoff.fromSnapshot, Lifecycle.stopped.fromSnapshot)
+    return snapshot
+  }
+
+  /** What the domain did since is lost; a running one is stopped and started as it was. */
+  revert(domain: Domain, snapshot: Snapshot, flags: number): void {
+    checkFlags(flags, 15, 'domainRevertToSnapshot')
+    const { RUNNING, PAUSED } = SnapshotRevertFlags
+    if ((flags & RUNNING) !== 0 && (flags & PAUSED) !== 0) throw new Refusal(ErrorNumber.INVALID_ARG, From.DOMAIN, "Flags 'VIR_DOMAIN_SNAPSHOT_REVERT_RUNNING' and 'VIR_DOMAIN_SNAPSHOT_REVERT_PAUSED' are mutually exclusive")
+    if (domain.active) this.#stop(domain, Reason.shutoff.fromSnapshot, Lifecycle.stopped.fromSnapshot)
+    this.#guests.putBackDisks(snapshot.disks)
+    domain.snapshots!.current = snapshot.name
+    const paused = (flags & PAUSED) !== 0 || ((flags & RUNNING) === 0 && snapshot.state === DomainState.Paused)
+    if (snapshot.live === null && (flags & (RUNNING | PAUSED)) === 0) {
+      domain.set(DomainState.Shutoff, Reason.shutoff.fromSnapshot)
+      return
+    }
+    const live = snapshot.live === null ? this.#guests.enter(snapshot.definition, this.#nextID) : withID(snapshot.live, this.#nextID)
+    this.#run(domain, live)
+    this.#emit(domain, Lifecycle.started.fromSnapshot)
+    if (paused) {
+      domain.set(DomainState.Paused, Reason.paused.fromSnapshot)
+      this.#emit(domain, Lifecycle.suspended.fromSnapshot)
+    } else domain.set(DomainState.Running, Reason.running.fromSnapshot)
   }
 
   #emit(domain: Domain, [event, detail]: LifecycleEvent): void {

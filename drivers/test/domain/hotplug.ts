@@ -3,7 +3,7 @@
 import { attributeOf, childOf, elementsOf, type XmlElement } from '../../../xml/tree.ts'
 import { Affect } from '../../driver.ts'
 import { From, badArgument, badXml, checkFlags, internal, invalid, unsupportedConfig, unsupportedOperation } from '../refusal.ts'
-import { DomainDocument } from './definition.ts'
+import { StoredDomain } from './definition.ts'
 import { aliasOf, checkAliases, completeDevice, findDevice, isHot, isPersistent, readDevice, sourceOf, targetOf } from './device.ts'
 import type { Domain } from './domain.ts'
 import { enliven } from './live.ts'
@@ -34,10 +34,10 @@ export function attach(host: HotplugHost, domain: Domain, text: string, flags: n
   if (live) {
     const tree = domain.live!.copy()
     const alias = attachLive(host, domain, devicesOf(tree), device)
-    domain.live = new DomainDocument(tree)
+    domain.live = new StoredDomain(tree)
     if (alias !== undefined) host.added(domain, alias)
   }
-  if (next !== undefined) domain.config = new DomainDocument(next)
+  if (next !== undefined) domain.config = new StoredDomain(next)
 }
 
 function attachToConfig(devices: XmlElement, device: XmlElement): void {
@@ -103,7 +103,7 @@ function remove(host: HotplugHost, domain: Domain, { live, config }: { live: boo
     const alias = aliasOf(device)!
     host.ask(domain, alias, () => letGo(host, domain, alias))
   }
-  if (next !== undefined) domain.config = new DomainDocument(next)
+  if (next !== undefined) domain.config = new StoredDomain(next)
 }
 
 /** The guest has let go of a device. */
@@ -113,7 +113,7 @@ function letGo(host: HotplugHost, domain: Domain, alias: string): void {
   const device = elementsOf(devices).find(other => aliasOf(other) === alias)
   if (device === undefined) return
   devices.children.splice(devices.children.indexOf(device), 1)
-  domain.live = new DomainDocument(tree)
+  domain.live = new StoredDomain(tree)
   host.removed(domain, device, alias)
 }
 
@@ -126,9 +126,9 @@ export function update(host: HotplugHost, domain: Domain, text: string, flags: n
   if (live) {
     const tree = domain.live!.copy()
     updateLive(host, domain, devicesOf(tree), wanted)
-    domain.live = new DomainDocument(tree)
+    domain.live = new StoredDomain(tree)
   }
-  if (next !== undefined) domain.config = new DomainDocument(next)
+  if (next !== undefined) domain.config = new StoredDomain(next)
 }
 
 function updateConfig(devices: XmlElement, wanted: XmlElement): void {

@@ -1,22 +1,47 @@
 // The live document: what a definition becomes while it runs, and what of that is dropped when it is read as a configuration.
 
-import { attributeOf, childOf, childrenOf, el, elementsOf, type XmlElement } from '../../../xml/tree.ts'
+import { attributeOf, childOf, childrenOf, el, elementsOf, serializeXml, type XmlElement } from '../../../xml/tree.ts'
 import { removeChildren } from '../values.ts'
-import { DomainDocument } from './definition.ts'
+import type { DomainDocument, Parts, Sizes } from './definition.ts'
 import { aliasOf, isOwnAlias, newAlias } from './device.ts'
 
 /** What a run is given by its host. */
 export interface RunParts { id: number; vnet: () => string }
 
-/** The definition with its run's id, every device with an alias, every network interface with its host's end. */
-export function liveDocument(definition: DomainDocument, run: RunParts): DomainDocument {
-  const tree = definition.copy()
-  const { type, ...rest } = tree.attributes
-  tree.attributes = { type: type!, id: String(run.id), ...rest }
-  const devices = childOf(tree, 'devices')!
-  // Balloon and processors start as they are defined; a port that was left to the host is chosen now.
-  for (const device of elementsOf(devices)) enliven(devices, device, run)
-  return new DomainDocument(tree)
+/**
+ * The definition with its run's id, every device with an alias, every interface with its host's end. Follows from the definition
+ * and the few names here, so it is made when somebody asks for it: most runs are never read, and none is stored twice.
+ */
+export class FreshRun implements DomainDocument {
+  readonly #definition: DomainDocument
+  readonly #id: number
+  /** The host's ends of the interfaces that name none, in order. */
+  readonly #vnets: readonly string[]
+
+  constructor(definition: DomainDocument, { id, vnet }: RunParts) {
+    this.#definition = definition
+    this.#id = id
+    this.#vnets = definition.parts.interfaces.filter(({ target }) => target === undefined).map(() => vnet())
+  }
+
+  get sizes(): Sizes { return this.#definition.sizes }
+  get parts(): Parts {
+    const free = this.#vnets.values()
+    const { disks, interfaces, agent } = this.#definition.parts
+    return { disks, agent, interfaces: interfaces.map(nic => ({ ...nic, target: nic.target ?? free.next().value })) }
+  }
+  get text(): string { return serializeXml(this.copy()) }
+  get tree(): XmlElement { return this.copy() }
+
+  copy(): XmlElement {
+    const free = this.#vnets.values()
+    const tree = this.#definition.copy()
+    const { type, ...rest } = tree.attributes
+    tree.attributes = { type: type!, id: String(this.#id), ...rest }
+    const devices = childOf(tree, 'devices')!
+    for (const device of elementsOf(devices)) enliven(devices, device, { id: this.#id, vnet: () => free.next().value! })
+    return tree
+  }
 }
 
 /** Gives one device what it has only while it runs; changes `device`. */
@@ -43,13 +68,14 @@ export function inactiveText(live: DomainDocument): string {
     if (device.name === 'graphics' && attributeOf(device, 'autoport') === 'yes') device.attributes = { ...device.attributes, port: '-1' }
     if (device.name === 'channel') for (const target of childrenOf(device, 'target')) delete target.attributes.state
   }
-  return new DomainDocument(tree).text
+  return serializeXml(tree)
 }
 
 /** Without the passwords, which only those see who ask for them. */
 export function withoutSecrets(document: DomainDocument): string {
-  if (!document.text.includes(' passwd="')) return document.text
+  const { text } = document
+  if (!text.includes(' passwd="')) return text
   const tree = document.copy()
   for (const graphics of childrenOf(childOf(tree, 'devices'), 'graphics')) delete graphics.attributes.passwd
-  return new DomainDocument(tree).text
+  return serializeXml(tree)
 }

@@ -2,11 +2,11 @@
 
 import { Affect, DomainState } from '../../driver.ts'
 import { ErrorNumber } from '../../errors.ts'
-import { attributeOf, childOf, el, elementsOf, type XmlElement } from '../../../xml/tree.ts'
+import { attributeOf, childOf, el, elementsOf, serializeXml, textOf, type XmlElement } from '../../../xml/tree.ts'
 import { readDocument } from '../document.ts'
 import { From, Refusal, badArgument, checkFlags, invalid, unsupportedConfig } from '../refusal.ts'
 import { putAfter, removeChildren, setText } from '../values.ts'
-import { DomainDocument, setKiB, setVcpus } from './definition.ts'
+import { StoredDomain, setKiB, setVcpus, type DomainDocument } from './definition.ts'
 import { lifecycleActions, lifecycleOf, type Domain } from './domain.ts'
 
 type Part = 'live' | 'config'
@@ -20,7 +20,7 @@ function edit(domain: Domain, flags: number, change: (tree: XmlElement, part: Pa
     const document = domain[part]!
     const tree = document.copy()
     change(tree, part, document)
-    made[part] = new DomainDocument(tree)
+    made[part] = new StoredDomain(tree)
   }
   domain.config = made.config ?? domain.config
   domain.live = made.live ?? domain.live
@@ -105,4 +105,30 @@ export function setLifecycleAction(find: () => Domain, type: number, action: num
   if (name === undefined) throw badArgument(`invalid lifecycle action '${action}'`, From.DOMAIN)
   if (event !== 'crash' && name.startsWith('coredump')) throw unsupportedConfig(`Lifecycle event '${event}' doesn't support '${name}' action`)
   edit(find(), flags, tree => setText(tree, `on_${event}`, name))
+}
+
+/** The document that flags of `Affect` mean for a call that only reads: one of the two. */
+function read(domain: Domain, flags: number): DomainDocument {
+  if ((flags & Affect.LIVE) !== 0 && (flags & Affect.CONFIG) !== 0) throw badArgument("Flags 'VIR_DOMAIN_AFFECT_LIVE' and 'VIR_DOMAIN_AFFECT_CONFIG' are mutually exclusive", From.DOMAIN)
+  return domain.affected(flags).live ? domain.live! : domain.config!
+}
+
+export function vcpusOf(domain: Domain, flags: number): number {
+  checkFlags(flags, Affect.LIVE | Affect.CONFIG | Affect.MAXIMUM, 'domainGetVcpusFlags')
+  const { maxVcpus, vcpus } = read(domain, flags & ~Affect.MAXIMUM).sizes
+  return (flags & Affect.MAXIMUM) === 0 ? vcpus : maxVcpus
+}
+
+const noMetadata = (): Refusal => new Refusal(ErrorNumber.NO_DOMAIN_METADATA, From.DOMAIN, 'metadata not found: Requested metadata element is not present')
+
+export function titleOf(domain: Domain, type: 0 | 1, flags: number): string {
+  const text = textOf(childOf(read(domain, flags).tree, type === 0 ? 'description' : 'title'))
+  if (text === '') throw noMetadata()
+  return text
+}
+
+export function elementOf(domain: Domain, uri: string | null, flags: number): string {
+  const element = elementsOf(childOf(read(domain, flags).tree, 'metadata') ?? el('metadata')).find(child => Object.entries(child.attributes).some(([name, value]) => name.startsWith('xmlns') && value === uri))
+  if (element === undefined) throw noMetadata()
+  return serializeXml(element)
 }

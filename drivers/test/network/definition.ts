@@ -3,7 +3,7 @@
 import { isIP } from 'node:net'
 import { ErrorNumber } from '../../errors.ts'
 import { attributeOf, childOf, childrenOf, el, textOf, type XmlElement } from '../../../xml/tree.ts'
-import { Document, readRoot } from '../document.ts'
+import { StoredDocument, readRoot, type Document } from '../document.ts'
 import { From, Refusal, badXml, internal, unsupportedConfig } from '../refusal.ts'
 import { drawnMAC, putAfter, removeChildren, uuidOf } from '../values.ts'
 import { type Block, blockOf, contains, numberOf } from './addresses.ts'
@@ -37,7 +37,7 @@ export function completeNetwork(tree: XmlElement, freeBridge: () => string): { n
   for (const ip of childrenOf(tree, 'ip')) checkIP(ip, name)
   if ((mode === 'nat' || mode === 'route') && childOf(tree, 'ip') === undefined) throw badXml(`${mode} forwarding requested, but no IP address provided for network '${name}'`, From.NETWORK)
   if (bridged.has(mode)) completeBridge(tree, freeBridge)
-  return { name, uuid, document: new Document(tree) }
+  return { name, uuid, document: new StoredDocument(tree) }
 }
 
 function completeBridge(tree: XmlElement, freeBridge: () => string): void {

@@ -4,7 +4,7 @@ import type { Clock } from '../../../clock/clock.ts'
 import { Affect, type DhcpLease, type NetworkRef } from '../../driver.ts'
 import { ErrorNumber } from '../../errors.ts'
 import { attributeOf, childOf, childrenOf, el, type XmlElement } from '../../../xml/tree.ts'
-import { Document } from '../document.ts'
+import { StoredDocument, type Document } from '../document.ts'
 import type { Hub } from '../hub.ts'
 import { From, Refusal, checkFlags, failed, internal, invalid } from '../refusal.ts'
 import { normalUUID } from '../values.ts'
@@ -34,8 +34,15 @@ export class Network {
   }
 
   get active(): boolean { return this.live !== null }
+  get persistent(): boolean { return this.config !== null }
   get current(): Document { return this.live ?? this.config! }
   get ref(): NetworkRef { return { name: this.name, uuid: this.uuid } }
+}
+
+export function bridgeName({ current, name }: Network): string {
+  const bridge = bridgeOf(current)
+  if (bridge === undefined) throw internal(`network '${name}' does not have a bridge name.`, From.NETWORK)
+  return bridge
 }
 
 const missing = (what: string): Refusal => new Refusal(ErrorNumber.NO_NETWORK, From.NETWORK, `Network not found: no network with matching ${what}`)
@@ -74,19 +81,36 @@ export class Networks {
     return this.place(readNetwork(text, () => this.freeBridge()))
   }
 
+  /** Starts a network that is not defined, or one run of one that is. */
+  createXML(text: string): Network {
+    const { name, uuid, document } = readNetwork(text, () => this.freeBridge())
+    const known = this.#match(uuid, name, document)
+    if (known?.active) throw invalid(`network '${name}' is already active as uuid ${uuid}`, From.NETWORK)
+    const network = known ?? new Network(uuid, name)
+    this.#start(network, document)
+    this.#byUUID.set(uuid, network)
+    this.#byName.set(name, network)
+    return network
+  }
+
   place({ name, uuid, document }: { name: string; uuid: string; document: Document }): Network {
+    const network = this.#match(uuid, name, document) ?? new Network(uuid, name)
+    network.config = document
+    this.#byUUID.set(uuid, network)
+    this.#byName.set(name, network)
+    this.#emit(network, 0)
+    return network
+  }
+
+  /** The network that the document is about; rejects where its name, UUID or bridge is another's. */
+  #match(uuid: string, name: string, document: Document): Network | undefined {
     const known = this.#byUUID.get(uuid)
     if (known !== undefined && known.name !== name) throw failed(`network '${known.name}' is already defined with uuid ${uuid}`, From.NETWORK)
     const namesake = this.#byName.get(name)
     if (namesake !== undefined && namesake !== known) throw failed(`network '${name}' already exists with uuid ${namesake.uuid}`, From.NETWORK)
     const bridge = bridgeOf(document)
     if (bridge !== undefined && modeOf(document.tree) !== 'bridge') for (const other of this.values()) if (other !== known && bridgeOf(other.current) === bridge) throw internal(`bridge name '${bridge}' already in use.`, From.NETWORK)
-    const network = known ?? new Network(uuid, name)
-    network.config = document
-    this.#byUUID.set(uuid, network)
-    this.#byName.set(name, network)
-    this.#emit(network, 0)
-    return network
+    return known
   }
 
   /** A name for a bridge that has none. */
@@ -99,7 +123,11 @@ export class Networks {
 
   create(network: Network): void {
     if (network.active) throw invalid('network is already active', From.NETWORK)
-    const tree = network.config!.copy()
+    this.#start(network, network.config!)
+  }
+
+  #start(network: Network, definition: Document): void {
+    const tree = definition.copy()
     const blocks = childrenOf(tree, 'ip').flatMap(ip => blockOf(ip) ?? [])
     for (const other of this.values()) {
       if (!other.active) continue
@@ -108,7 +136,7 @@ export class Networks {
     }
     const forward = childOf(tree, 'forward')
     if (modeOf(tree) === 'nat' && childOf(forward, 'nat') === undefined) forward!.children.push(el('nat', {}, el('port', { start: '1024', end: '65535' })))
-    network.live = new Document(tree)
+    network.live = new StoredDocument(tree)
     this.#emit(network, 2)
   }
 
@@ -147,7 +175,7 @@ export class Networks {
     const edited = (document: Document): Document => {
       const tree = document.copy()
       updateSection(tree, network.name, command, section, index, text)
-      return new Document(tree)
+      return new StoredDocument(tree)
     }
     const config = (asked & Affect.CONFIG) === 0 ? network.config : edited(network.config!)
     const live = (asked & Affect.LIVE) === 0 ? network.live : edited(network.live!)

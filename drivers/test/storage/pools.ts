@@ -1,10 +1,10 @@
 // All storage pools of a host and the volumes in them.
 
 import type { Clock } from '../../../clock/clock.ts'
-import { StoragePoolState, VolResizeFlags, type StoragePoolInfo, type StoragePoolRef, type StorageVolRef } from '../../driver.ts'
+import { StoragePoolState, VolResizeFlags, WipeAlgorithm, type StoragePoolInfo, type StoragePoolRef, type StorageVolRef } from '../../driver.ts'
 import { ErrorNumber } from '../../errors.ts'
 import { attributeOf, childOf, el, textOf, type XmlElement } from '../../../xml/tree.ts'
-import { Document, readRoot } from '../document.ts'
+import { StoredDocument, readRoot, type Document } from '../document.ts'
 import type { Hub } from '../hub.ts'
 import { From, Refusal, badXml, badArgument, checkFlags, failed, internal, invalid } from '../refusal.ts'
 import { normalUUID, putAfter, removeChildren, uuidOf } from '../values.ts'
@@ -17,18 +17,20 @@ const types = ['dir', 'fs', 'netfs', 'logical', 'disk', 'iscsi', 'iscsi-direct',
 export class Pool {
   readonly uuid: string
   readonly name: string
-  config: Document
+  /** What the next start takes; null for a transient pool. */
+  config: Document | null = null
   /** What is open; null while inactive. */
   live: Document | null = null
   autostart = false
 
-  constructor(uuid: string, name: string, config: Document) {
+  constructor(uuid: string, name: string) {
     this.uuid = uuid
     this.name = name
-    this.config = config
   }
 
   get active(): boolean { return this.live !== null }
+  get persistent(): boolean { return this.config !== null }
+  get current(): Document { return this.live ?? this.config! }
   get ref(): StoragePoolRef { return { name: this.name, uuid: this.uuid } }
 }
 
@@ -52,7 +54,7 @@ export function completePool(tree: XmlElement): { name: string; uuid: string; do
   if (path !== undefined && textOf(path).length > 1) path.children = [textOf(path).replace(/\/+$/, '')]
   removeChildren(tree, child => ['capacity', 'allocation', 'available'].includes(child.name))
   if (childOf(tree, 'source') === undefined) putAfter(tree, el('source'), ['name', 'uuid', 'features'])
-  return { name, uuid, document: new Document(tree) }
+  return { name, uuid, document: new StoredDocument(tree) }
 }
 
 export class Pools {
@@ -89,13 +91,14 @@ export class Pools {
 
   text(pool: Pool, flags: number): string {
     checkFlags(flags, 1, 'storagePoolGetXMLDesc')
-    const document = (flags & 1) === 0 ? pool.live ?? pool.config : pool.config
+    const document = (flags & 1) === 0 || pool.config === null ? pool.current : pool.config
     const tree = document.copy()
-    const { capacity, allocation, available } = document === pool.config && document !== pool.live && pool.live !== null && pathOf(pool.config) !== pathOf(pool.live) ? { capacity: 0, allocation: 0, available: 0 } : this.info(pool)
+    // What is open elsewhere says nothing about the place where the next start will look.
+    const { capacity, allocation, available } = pathOf(document) === pathOf(pool.current) ? this.info(pool) : { capacity: 0, allocation: 0, available: 0 }
     putAfter(tree, el('capacity', { unit: 'bytes' }, capacity), ['name', 'uuid', 'features'])
     putAfter(tree, el('allocation', { unit: 'bytes' }, allocation), ['capacity'])
     putAfter(tree, el('available', { unit: 'bytes' }, available), ['allocation'])
-    return new Document(tree).text
+    return new StoredDocument(tree).text
   }
 
   info(pool: Pool): StoragePoolInfo {
@@ -109,13 +112,27 @@ export class Pools {
     return this.place(completePool(readRoot(text, 'pool', 'storage_pool_definition', From.STORAGE)))
   }
 
+  findByPath(path: string): Pool {
+    for (const pool of this.values()) if (pool.active && pathOf(pool.live!) === path) return pool
+    throw noPool(`target path '${path}'`)
+  }
+
+  /** Starts a pool that is not defined; `flags` of PoolCreateFlags. */
+  createXML(text: string, flags: number): Pool {
+    checkFlags(flags, 7, 'storagePoolCreateXML')
+    const { name, uuid, document } = completePool(readRoot(text, 'pool', 'storage_pool_definition', From.STORAGE))
+    const known = this.#match(uuid, name, document)
+    if (known?.active) throw invalid(`pool '${name}' is already active`, From.STORAGE)
+    const pool = known ?? new Pool(uuid, name)
+    if ((flags & 1) !== 0) this.#folders.make(pathOf(document))
+    this.#start(pool, document)
+    this.#byUUID.set(uuid, pool)
+    this.#byName.set(name, pool)
+    return pool
+  }
+
   place({ name, uuid, document }: { name: string; uuid: string; document: Document }): Pool {
-    const known = this.#byUUID.get(uuid)
-    if (known !== undefined && known.name !== name) throw failed(`pool '${known.name}' is already defined with uuid ${uuid}`, From.STORAGE)
-    const namesake = this.#byName.get(name)
-    if (namesake !== undefined && namesake !== known) throw failed(`pool '${name}' already exists with uuid ${namesake.uuid}`, From.STORAGE)
-    for (const other of this.values()) if (other !== known && typeOf(other.config) === typeOf(document) && pathOf(other.config) === pathOf(document)) throw failed(`Storage source conflict with pool: '${other.name}'`, From.STORAGE)
-    const pool = known ?? new Pool(uuid, name, document)
+    const pool = this.#match(uuid, name, document) ?? new Pool(uuid, name)
     pool.config = document
     this.#byUUID.set(uuid, pool)
     this.#byName.set(name, pool)
@@ -123,34 +140,54 @@ export class Pools {
     return pool
   }
 
+  /** The pool that the document is about; rejects where its name, UUID or place is another's. */
+  #match(uuid: string, name: string, document: Document): Pool | undefined {
+    const known = this.#byUUID.get(uuid)
+    if (known !== undefined && known.name !== name) throw failed(`pool '${known.name}' is already defined with uuid ${uuid}`, From.STORAGE)
+    const namesake = this.#byName.get(name)
+    if (namesake !== undefined && namesake !== known) throw failed(`pool '${name}' already exists with uuid ${namesake.uuid}`, From.STORAGE)
+    for (const other of this.values()) if (other !== known && typeOf(other.current) === typeOf(document) && pathOf(other.current) === pathOf(document)) throw failed(`Storage source conflict with pool: '${other.name}'`, From.STORAGE)
+    return known
+  }
+
+  setAutostart(pool: Pool, autostart: boolean): void {
+    if (!pool.persistent) throw invalid('pool has no config file', From.STORAGE)
+    pool.autostart = autostart
+  }
+
   build(pool: Pool, flags: number): void {
     checkFlags(flags, 15, 'storagePoolBuild')
     if (pool.active) throw invalid(`storage pool '${pool.name}' is already active`, From.STORAGE)
-    if ((flags & 12) !== 0 && typeOf(pool.config) === 'dir') throw invalid(`No source device specified when formatting pool '${pool.name}'`, From.STORAGE)
-    this.#folders.make(pathOf(pool.config))
+    if ((flags & 12) !== 0 && typeOf(pool.config!) === 'dir') throw invalid(`No source device specified when formatting pool '${pool.name}'`, From.STORAGE)
+    this.#folders.make(pathOf(pool.config!))
     this.#emit(pool, 4)
   }
 
   create(pool: Pool): void {
     if (pool.active) throw invalid(`storage pool '${pool.name}' is already active`, From.STORAGE)
-    const path = pathOf(pool.config)
+    this.#start(pool, pool.config!)
+  }
+
+  #start(pool: Pool, document: Document): void {
+    const path = pathOf(document)
     // What is mounted, or lies on devices, needs no folder before.
-    if (typeOf(pool.config) === 'dir' && this.#folders.get(path) === undefined) throw new Refusal(ErrorNumber.SYSTEM_ERROR, From.NONE, `cannot open directory '${path}': No such file or directory`)
+    if (typeOf(document) === 'dir' && this.#folders.get(path) === undefined) throw new Refusal(ErrorNumber.SYSTEM_ERROR, From.NONE, `cannot open directory '${path}': No such file or directory`)
     this.#folders.make(path)
-    pool.live = pool.config
+    pool.live = document
     this.#emit(pool, 2)
   }
 
   destroy(pool: Pool): void {
     this.#needActive(pool)
     pool.live = null
+    if (pool.config === null) this.#remove(pool)
     this.#emit(pool, 3)
   }
 
   delete(pool: Pool, flags: number): void {
     checkFlags(flags, 1, 'storagePoolDelete')
     if (pool.active) throw invalid(`storage pool '${pool.name}' is still active`, From.STORAGE)
-    const path = pathOf(pool.config)
+    const path = pathOf(pool.config!)
     const folder = this.#folders.get(path)
     if (folder === undefined || folder.size > 0) throw new Refusal(ErrorNumber.SYSTEM_ERROR, From.STORAGE, `failed to remove pool '${path}': ${folder === undefined ? 'No such file or directory' : 'Directory not empty'}`)
     this.#folders.remove(path)
@@ -159,9 +196,13 @@ export class Pools {
 
   undefine(pool: Pool): void {
     if (pool.active) throw invalid(`storage pool '${pool.name}' is still active`, From.STORAGE)
+    this.#remove(pool)
+    this.#emit(pool, 1)
+  }
+
+  #remove(pool: Pool): void {
     this.#byUUID.delete(pool.uuid)
     this.#byName.delete(pool.name)
-    this.#emit(pool, 1)
   }
 
   refresh(pool: Pool): void {
@@ -251,6 +292,17 @@ export class Pools {
     if (wanted < volume.capacity && !shrink) throw badArgument("Can't shrink capacity below current capacity unless shrink flag explicitly specified", From.STORAGE)
     if (wanted < 0) throw badArgument("can't shrink capacity below zero", From.STORAGE)
     volume.resize(wanted, (flags & VolResizeFlags.ALLOCATE) !== 0)
+  }
+
+  /** Overwrites the content; every pattern comes out as zeros here. */
+  wipe(ref: StorageVolRef, algorithm: number): void {
+    if (!Object.values(WipeAlgorithm).includes(algorithm as 0)) throw badArgument(`wiping algorithm ${algorithm} not supported`, From.STORAGE)
+    const volume = this.volume(ref)
+    volume.needIdle()
+    const { length } = volume.content
+    volume.content.free()
+    volume.content.truncate(length)
+    volume.probe()
   }
 
   /** A stream on it has ended: what is in it now counts. */

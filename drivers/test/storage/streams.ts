@@ -12,7 +12,17 @@ const FROM_STREAMS = 38
 
 const full = (): LibvirtError => new LibvirtError({ code: ErrorNumber.SYSTEM_ERROR, domain: FROM_STREAMS, level: 2, message: 'cannot write to stream: No space left on device', procedure: 'stream' })
 
-interface StreamParts { volume: Volume; offset: number; /** Bytes; 0 is "to the end". */ length: number; /** Called once, when it has ended in whatever way. */ ended: () => void; /** Called with what breaks it while it is open; answers what takes that back. */ track: (breaks: (why: Error) => void) => () => void }
+/** What a stream is opened with. */
+export interface StreamParts {
+  volume: Volume
+  offset: number
+  /** Bytes; 0 is "to the end". */
+  length: number
+  /** Called once, when it has ended in whatever way. */
+  ended: () => void
+  /** Called with what breaks it while it is open; answers what takes that back. */
+  track: (breaks: (why: Error) => void) => () => void
+}
 
 type State = { is: 'open' } | { is: 'finished' } | { is: 'broken'; why: Error }
 

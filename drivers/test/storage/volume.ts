@@ -44,7 +44,7 @@ export class Volume {
   reserved: number
   readonly backing: VolumeWish['backing']
   readonly mode: string
-  readonly content: Content
+  content: Content
   /** Open streams: nothing else changes it meanwhile. */
   streams = 0
   readonly created: number
@@ -69,6 +69,13 @@ export class Volume {
   /** Rejects while a stream is open. */
   needIdle(): void {
     if (this.streams > 0) throw invalid(`volume '${this.name}' is still in use.`, From.STORAGE)
+  }
+
+  /** Takes this content in place of its own. */
+  hold(content: Content): void {
+    this.content.free()
+    this.content = content
+    this.probe()
   }
 
   /** What a look at the content tells: libvirt looks after an upload and at every refresh of the pool. */
