@@ -68,6 +68,14 @@ export class Bed {
     await this.c.storagePoolCreate(pool)
     return pool
   }
+  #image: Promise<string> | undefined
+  /** A disk that can hold snapshots; the same for all that ask. */
+  image(): Promise<string> {
+    return this.#image ??= (async () => {
+      const { key } = await this.volume(await this.pool('image'), 'image', 1_048_576, 'qcow2')
+      return `<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='${key}'/><target dev='vda' bus='virtio'/></disk>`
+    })()
+  }
   volume(pool: StoragePoolRef, name: string, capacity?: number, format?: string): Promise<StorageVolRef> { return this.c.storageVolCreateXML(pool, this.volumeXML(name, capacity, format), 0) }
 
   /** Ends and forgets a domain, whatever its state. */

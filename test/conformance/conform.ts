@@ -2,13 +2,13 @@
 
 import { afterAll, beforeAll, describe } from 'vitest'
 import { Bed } from './bed.ts'
-import type { Operation } from '../../drivers/test/faults.ts'
 import type { Subject } from './subject.ts'
-import { refusals } from './suite/attempts.ts'
+import { refusals, type Asked } from './suite/attempts.ts'
 import { connection } from './suite/connection.ts'
 import { deviceOperations, devices } from './suite/devices.ts'
 import { domains } from './suite/domains.ts'
 import { networks } from './suite/networks.ts'
+import { objects } from './suite/objects.ts'
 import { power } from './suite/power.ts'
 import { storage } from './suite/storage.ts'
 import { streamOperations, streams } from './suite/streams.ts'
@@ -19,8 +19,8 @@ export function conform(subject: Subject): void {
   const bed = new Bed(subject)
   beforeAll(async () => { await bed.start() })
   afterAll(async () => { await bed.stop() })
-  const parts: [name: string, tests: (bed: Bed) => void, needed: Operation[]][] = [
-    ['support', support, []], ['domains', domains, []], ['power', power, []], ['tuning', tuning, []], ['devices', devices, deviceOperations], ['networks', networks, []], ['storage', storage, []],
+  const parts: [name: string, tests: (bed: Bed) => void, needed: Asked[]][] = [
+    ['support', support, []], ['domains', domains, []], ['power', power, []], ['tuning', tuning, []], ['devices', devices, deviceOperations], ['objects', objects, []], ['networks', networks, []], ['storage', storage, []],
     ['streams', streams, streamOperations], ['connection', connection, []],
   ]
   describe.each(parts)('%s', (_name, tests, needed) => {

@@ -1,12 +1,13 @@
-// The embedded test driver conforms: it behaves as libvirt's QEMU driver does, and has all that the interface has.
+// The embedded test driver conforms: what it has behaves as libvirt's QEMU driver does, and what it lacks says so.
 
+import { lackingOperations } from '../../drivers/test/calls/lacking.ts'
 import { TestDriver } from '../../drivers/test/driver.ts'
 import { conform } from './conform.ts'
 import { likeQEMU, settings } from './traits.ts'
 
 conform({
   title: 'Test (embedded)', domainType: 'test', os: '<os><type>hvm</type></os>',
-  lacks: new Set(),
+  lacks: new Set(lackingOperations),
   traits: { ...likeQEMU, guestsObey: true },
   start: async () => {
     const driver = new TestDriver()

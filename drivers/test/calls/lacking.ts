@@ -48,5 +48,7 @@ const lacks: Record<Lacking, true> = {
   interfaceChangeRollback: true,
 }
 
+export const lackingOperations = Object.keys(lacks) as Lacking[]
+
 export const lackingCalls = (desk: Desk) =>
-  Object.fromEntries((Object.keys(lacks) as Lacking[]).map(call => [call, () => desk.lacking(call)])) as Record<Lacking, () => Promise<never>>
+  Object.fromEntries(lackingOperations.map(call => [call, () => desk.lacking(call)])) as Record<Lacking, () => Promise<never>>

@@ -3,13 +3,13 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Affect, BlockResizeFlags, type DomainRef, type NetworkRef, type StoragePoolRef, XMLFlags } from '../../../drivers/driver.ts'
 import { ErrorNumber as E } from '../../../drivers/errors.ts'
-import type { Operation } from '../../../drivers/test/faults.ts'
+import type { Asked } from './attempts.ts'
 import { until } from '../../support/until.ts'
 import { type Bed, codeOf } from '../bed.ts'
 
 const { LIVE, CONFIG } = Affect
 /** Without these there are no devices to speak of: libvirt's own test driver has none of them at 9.0. */
-export const deviceOperations: Operation[] = ['domainAttachDeviceFlags', 'domainDetachDeviceFlags', 'domainDetachDeviceAlias', 'domainUpdateDeviceFlags', 'domainBlockResize', 'networkGetDHCPLeases']
+export const deviceOperations: Asked[] = ['domainAttachDeviceFlags', 'domainDetachDeviceFlags', 'domainDetachDeviceAlias', 'domainUpdateDeviceFlags', 'domainBlockResize', 'networkGetDHCPLeases']
 
 export function devices(bed: Bed): void {
   let pool: StoragePoolRef

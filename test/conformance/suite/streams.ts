@@ -4,13 +4,13 @@ import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { StoragePoolRef, StorageVolRef } from '../../../drivers/driver.ts'
 import { ConnectionLost, ErrorNumber as E, LibvirtError } from '../../../drivers/errors.ts'
-import type { Operation } from '../../../drivers/test/faults.ts'
+import type { Asked } from './attempts.ts'
 import { until } from '../../support/until.ts'
 import { type Bed, codeOf } from '../bed.ts'
 
 const size = 700_001
 
-export const streamOperations: Operation[] = ['storageVolUpload', 'storageVolDownload']
+export const streamOperations: Asked[] = ['storageVolUpload', 'storageVolDownload']
 
 export function streams(bed: Bed): void {
   let pool: StoragePoolRef
