@@ -17,7 +17,7 @@ const EMULATOR = '/usr/bin/test-hv'
 const machines = ['pc', 'q35']
 
 /** The same for a host of the same name, in every process: whoever pins its host finds it again. */
-export const hostUUID = (name: string): string => uuidFrom(`vireo test host ${name}`)
+const hostUUID = (name: string): string => uuidFrom(`vireo test host ${name}`)
 
 export function capabilities(name: string): string {
   const guest = (arch: string, wordsize: number): ReturnType<typeof el> => el('guest', {},

@@ -10,6 +10,7 @@ import { domains } from './suite/domains.ts'
 import { networks } from './suite/networks.ts'
 import { objects } from './suite/objects.ts'
 import { power } from './suite/power.ts'
+import { snapshots } from './suite/snapshots.ts'
 import { storage } from './suite/storage.ts'
 import { streamOperations, streams } from './suite/streams.ts'
 import { support } from './suite/support.ts'
@@ -20,7 +21,7 @@ export function conform(subject: Subject): void {
   beforeAll(async () => { await bed.start() })
   afterAll(async () => { await bed.stop() })
   const parts: [name: string, tests: (bed: Bed) => void, needed: Asked[]][] = [
-    ['support', support, []], ['domains', domains, []], ['power', power, []], ['tuning', tuning, []], ['devices', devices, deviceOperations], ['objects', objects, []], ['networks', networks, []], ['storage', storage, []],
+    ['support', support, []], ['domains', domains, []], ['power', power, []], ['tuning', tuning, []], ['devices', devices, deviceOperations], ['objects', objects, []], ['snapshots', snapshots, []], ['networks', networks, []], ['storage', storage, []],
     ['streams', streams, streamOperations], ['connection', connection, []],
   ]
   describe.each(parts)('%s', (_name, tests, needed) => {

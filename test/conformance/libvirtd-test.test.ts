@@ -7,7 +7,9 @@ conform({
   title: 'Test (libvirtd 9.0)', domainType: 'test', os: '<os><type>hvm</type></os>',
   lacks: new Set([
     'connectGetDomainCapabilities', 'domainAttachDeviceFlags', 'domainDetachDeviceFlags', 'domainDetachDeviceAlias', 'domainUpdateDeviceFlags', 'domainBlockResize', 'networkGetDHCPLeases',
-    'storageVolResize', 'storageVolUpload', 'storageVolDownload',
+    'storageVolResize', 'storageVolUpload', 'storageVolDownload', 'storageVolGetInfoFlags', 'storageVolWipePattern', 'storagePoolLookupByTargetPath', 'nodeGetMemoryStats', 'domainGetJobInfo', 'domainGetJobStats',
+    'domainBlockStatsFlags', 'domainGetBlockJobInfo', 'domainManagedSaveGetXMLDesc', 'networkListAllPorts', 'connectListAllNWFilters', 'connectListAllSecrets', 'secretDefineXML', 'secretLookupByUUID', 'secretLookupByUsage',
+    'secretGetXMLDesc', 'secretSetValue', 'secretGetValue', 'secretUndefine',
   ]),
   traits: libvirtTest,
   start: async () => await daemon('test:///default'),

@@ -28,7 +28,7 @@ export const isPersistent = (name: string): boolean => persistent.has(name)
 export const isOwnAlias = (alias: string): boolean => alias.startsWith('ua-')
 export const aliasOf = (device: XmlElement): string | undefined => attributeOf(childOf(device, 'alias'), 'name')
 export const targetOf = (disk: XmlElement): string | undefined => attributeOf(childOf(disk, 'target'), 'dev')
-export const macOf = (nic: XmlElement): string | undefined => attributeOf(childOf(nic, 'mac'), 'address')
+const macOf = (nic: XmlElement): string | undefined => attributeOf(childOf(nic, 'mac'), 'address')
 
 /** What a disk is read from, where it is one path. */
 export function sourceOf(disk: XmlElement): string | undefined {
@@ -161,4 +161,4 @@ export function findDevice(devices: XmlElement, wanted: XmlElement, where: 'live
   return found
 }
 
-export const missing = (message: string): Refusal => new Refusal(ErrorNumber.DEVICE_MISSING, From.DOMAIN, `device not found: ${message}`)
+const missing = (message: string): Refusal => new Refusal(ErrorNumber.DEVICE_MISSING, From.DOMAIN, `device not found: ${message}`)

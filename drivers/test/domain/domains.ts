@@ -10,11 +10,11 @@ import { normalUUID } from '../values.ts'
 import { StoredDomain, readDomain, type DomainDocument } from './definition.ts'
 import { Domain, Reason } from './domain.ts'
 import { Snapshots, readSnapshot, type Snapshot } from './snapshots.ts'
-import { inactiveText, withoutSecrets } from './live.ts'
+import { inactiveOf, inactiveText, withoutSecrets } from './live.ts'
 
 /** virDomainEventType with its details. */
 const Lifecycle = {
-  defined: { added: [0, 0], updated: [0, 1], renamed: [0, 2] }, undefined: { removed: [1, 0], renamed: [1, 1] }, started: { booted: [2, 0], restored: [2, 2], fromSnapshot: [2, 3] }, suspended: { paused: [3, 0], restored: [3, 4], fromSnapshot: [3, 5] },
+  defined: { added: [0, 0], updated: [0, 1], renamed: [0, 2], fromSnapshot: [0, 3] }, undefined: { removed: [1, 0], renamed: [1, 1] }, started: { booted: [2, 0], restored: [2, 2], fromSnapshot: [2, 3] }, suspended: { paused: [3, 0], restored: [3, 4], fromSnapshot: [3, 5] },
   resumed: { unpaused: [4, 0], restored: [4, 2] }, stopped: { shutdown: [5, 0], destroyed: [5, 1], saved: [5, 4], fromSnapshot: [5, 6] }, shutdown: { guest: [6, 1], host: [6, 2] },
 } as const
 const stateFlags: Partial<Record<DomainState, number>> = { [DomainState.Running]: F.RUNNING, [DomainState.Paused]: F.PAUSED, [DomainState.Shutoff]: F.SHUTOFF }
@@ -194,8 +194,7 @@ export class Domains {
       this.#emit(domain, Lifecycle.suspended.restored)
       return
     }
-    domain.set(DomainState.Running, Reason.running.restored)
-    this.#emit(domain, Lifecycle.resumed.restored)
+    this.#resumed(domain, Reason.running.restored, Lifecycle.resumed.restored)
   }
 
   /** The document runs from now on. */
@@ -217,8 +216,7 @@ export class Domains {
   resume(domain: Domain): void {
     domain.needActive()
     if (domain.state !== DomainState.Paused) throw invalid('domain is already running')
-    domain.set(DomainState.Running, Reason.running.unpaused)
-    this.#emit(domain, Lifecycle.resumed.unpaused)
+    this.#resumed(domain, Reason.running.unpaused, Lifecycle.resumed.unpaused)
   }
 
   /** Asks the guest, which takes its time. */
@@ -303,7 +301,6 @@ export class Domains {
   rename(domain: Domain, name: string): void {
     if (domain.active) throw invalid('cannot rename active domain')
     if (domain.saved !== null) throw invalid('cannot rename a domain with managed save image')
-    if ((domain.snapshots?.all.size ?? 0) > 0) throw invalid('cannot rename domain with snapshots')
     if (name === domain.name) throw invalid('Can\'t rename domain to itself', From.DOMAIN)
     if (name === '' || /[/\n]/.test(name)) throw badXml(`name ${name} cannot be empty or contain '/' or a newline`)
     if (this.#byName.has(name)) throw invalid(`domain with name '${name}' already exists`, From.DOMAIN)
@@ -330,9 +327,13 @@ export class Domains {
     const wish = readSnapshot(text, this.#guests.clock.now())
     domain.snapshots ??= new Snapshots()
     const { live, state } = domain
-    const snapshot = { ...wish, parent: domain.snapshots.current, state, live, definition: live ?? domain.config!, disks: this.#guests.keepDisks(domain) }
+    const snapshot = { ...wish, parent: domain.snapshots.current, state, live, config: domain.config ?? inactiveOf(live!), disks: this.#guests.keepDisks(domain) }
     domain.snapshots.add(snapshot)
+    // A guest stands still while its memory is written, and is not told apart from a suspended one.
+    const ran = domain.state === DomainState.Running
+    if (ran) this.#emit(domain, Lifecycle.suspended.paused)
     if (halt && domain.active) this.#stop(domain, Reason.shutoff.fromSnapshot, Lifecycle.stopped.fromSnapshot)
+    else if (ran) this.#resumed(domain, Reason.running.unpaused, Lifecycle.resumed.unpaused)
     return snapshot
   }
 
@@ -344,18 +345,30 @@ export class Domains {
     if (domain.active) this.#stop(domain, Reason.shutoff.fromSnapshot, Lifecycle.stopped.fromSnapshot)
     this.#guests.putBackDisks(snapshot.disks)
     domain.snapshots!.current = snapshot.name
+    if (domain.persistent) domain.config = snapshot.config
+    this.#rerun(domain, snapshot, flags)
+    if (domain.persistent) this.#emit(domain, Lifecycle.defined.fromSnapshot)
+  }
+
+  #rerun(domain: Domain, snapshot: Snapshot, flags: number): void {
+    const { RUNNING, PAUSED } = SnapshotRevertFlags
     const paused = (flags & PAUSED) !== 0 || ((flags & RUNNING) === 0 && snapshot.state === DomainState.Paused)
     if (snapshot.live === null && (flags & (RUNNING | PAUSED)) === 0) {
       domain.set(DomainState.Shutoff, Reason.shutoff.fromSnapshot)
       return
     }
-    const live = snapshot.live === null ? this.#guests.enter(snapshot.definition, this.#nextID) : withID(snapshot.live, this.#nextID)
+    const live = snapshot.live === null ? this.#guests.enter(snapshot.config, this.#nextID) : withID(snapshot.live, this.#nextID)
     this.#run(domain, live)
     this.#emit(domain, Lifecycle.started.fromSnapshot)
     if (paused) {
       domain.set(DomainState.Paused, Reason.paused.fromSnapshot)
       this.#emit(domain, Lifecycle.suspended.fromSnapshot)
-    } else domain.set(DomainState.Running, Reason.running.fromSnapshot)
+    } else this.#resumed(domain, Reason.running.fromSnapshot, Lifecycle.resumed.restored)
+  }
+
+  #resumed(domain: Domain, reason: number, event: LifecycleEvent): void {
+    domain.set(DomainState.Running, reason)
+    this.#emit(domain, event)
   }
 
   #emit(domain: Domain, [event, detail]: LifecycleEvent): void {

@@ -2,7 +2,7 @@
 
 import { attributeOf, childOf, childrenOf, el, elementsOf, serializeXml, type XmlElement } from '../../../xml/tree.ts'
 import { removeChildren } from '../values.ts'
-import type { DomainDocument, Parts, Sizes } from './definition.ts'
+import { StoredDomain, type DomainDocument, type Parts, type Sizes } from './definition.ts'
 import { aliasOf, isOwnAlias, newAlias } from './device.ts'
 
 /** What a run is given by its host. */
@@ -59,7 +59,10 @@ export function enliven(devices: XmlElement, device: XmlElement, run: RunParts):
 }
 
 /** The live document as the next start would take it: for a domain that has no configuration of its own. */
-export function inactiveText(live: DomainDocument): string {
+export const inactiveText = (live: DomainDocument): string => serializeXml(inactiveTree(live))
+export const inactiveOf = (live: DomainDocument): DomainDocument => new StoredDomain(inactiveTree(live))
+
+function inactiveTree(live: DomainDocument): XmlElement {
   const tree = live.copy()
   delete tree.attributes.id
   for (const device of elementsOf(childOf(tree, 'devices')!)) {
@@ -68,7 +71,7 @@ export function inactiveText(live: DomainDocument): string {
     if (device.name === 'graphics' && attributeOf(device, 'autoport') === 'yes') device.attributes = { ...device.attributes, port: '-1' }
     if (device.name === 'channel') for (const target of childrenOf(device, 'target')) delete target.attributes.state
   }
-  return serializeXml(tree)
+  return tree
 }
 
 /** Without the passwords, which only those see who ask for them. */

@@ -4,12 +4,9 @@ import { DomainState, SnapshotDeleteFlags } from '../../driver.ts'
 import { ErrorNumber } from '../../errors.ts'
 import { childOf, el, elementsOf, serializeXml, textOf } from '../../../xml/tree.ts'
 import { readRoot } from '../document.ts'
-import { From, Refusal, badXml, checkFlags, internal, invalid } from '../refusal.ts'
+import { From, Refusal, checkFlags, failed, invalid } from '../refusal.ts'
 import type { Content } from '../storage/content.ts'
 import type { DomainDocument } from './definition.ts'
-
-/** VIR_FROM_DOMAIN_SNAPSHOT. */
-const FROM_SNAPSHOT = 44
 
 export interface Snapshot {
   name: string
@@ -18,7 +15,8 @@ export interface Snapshot {
   /** Seconds since the epoch. */
   created: number
   state: DomainState
-  definition: DomainDocument
+  /** What was defined, or what ran as it would be defined. */
+  config: DomainDocument
   /** What ran; null where nothing did. */
   live: DomainDocument | null
   /** The bytes of its disks, by path. */
@@ -30,8 +28,7 @@ export function readSnapshot(text: string, now: number): Pick<Snapshot, 'name' |
   const tree = readRoot(text, 'domainsnapshot', 'domain_snapshot', From.DOMAIN)
   const created = Math.floor(now / 1000)
   const name = textOf(childOf(tree, 'name')) || String(created)
-  if (name.includes('/')) throw badXml(`invalid snapshot name '${name}': name can't contain '/'`, FROM_SNAPSHOT)
-  if (name.startsWith('.')) throw badXml(`invalid snapshot name '${name}': name can't start with '.'`, FROM_SNAPSHOT)
+  if (name.includes('/') || name.startsWith('.')) throw new Refusal(ErrorNumber.XML_DETAIL, From.TEST, `invalid snapshot name '${name}': name can't ${name.includes('/') ? "contain '/'" : "start with '.'"}`)
   return { name, description: textOf(childOf(tree, 'description')), created }
 }
 
@@ -49,7 +46,7 @@ export class Snapshots {
 
   /** The new one stands below the current one, and is current from then on. */
   add(snapshot: Snapshot): void {
-    if (this.all.has(snapshot.name)) throw internal(`unexpected domain moment ${snapshot.name} already exists`, From.DOMAIN)
+    if (this.all.has(snapshot.name)) throw failed(`domain moment ${snapshot.name} already exists`, From.DOMAIN)
     this.all.set(snapshot.name, snapshot)
     this.current = snapshot.name
   }
@@ -94,7 +91,8 @@ export class Snapshots {
 
 const states: Partial<Record<DomainState, string>> = { [DomainState.Running]: 'running', [DomainState.Paused]: 'paused', [DomainState.Shutoff]: 'shutoff' }
 
-export function snapshotText({ name, description, parent, created, state, definition, live }: Snapshot): string {
+export function snapshotText({ name, description, parent, created, state, config, live }: Snapshot): string {
+  const definition = live ?? config
   const disks = definition.parts.disks.filter(({ path }) => path !== undefined)
   return serializeXml(el('domainsnapshot', {},
     el('name', {}, name), description !== '' && el('description', {}, description), el('state', {}, states[state] ?? 'shutoff'),

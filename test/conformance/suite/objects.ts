@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { CreateFlags, DomainState, ListDomainsFlags, ListNetworksFlags, type DomainRef } from '../../../drivers/driver.ts'
 import { ErrorNumber as E } from '../../../drivers/errors.ts'
 import { type Bed, codeOf } from '../bed.ts'
-import { refusals, type Asked } from './attempts.ts'
+import { expectUnsupported, refusals, type Asked } from './attempts.ts'
 import type { Event } from '../subject.ts'
 
 const { Running, Shutoff } = DomainState
@@ -23,7 +23,8 @@ export function objects(bed: Bed): void {
       bed.forgetEvents()
       await bed.c.domainManagedSave(dom, 0)
       expect([await state(dom), await bed.c.domainHasManagedSaveImage(dom)]).toEqual([[Shutoff, 5], true])
-      expect(await bed.c.domainManagedSaveGetXMLDesc(dom, 0)).toContain(dom.uuid)
+      if (bed.has('domainManagedSaveGetXMLDesc')) expect(await bed.c.domainManagedSaveGetXMLDesc(dom, 0)).toContain(dom.uuid)
+      else await expectUnsupported(bed, 'domainManagedSaveGetXMLDesc')
       expect(await codeOf(bed.c.domainManagedSave(dom, 0))).toBe(E.OPERATION_INVALID)
       expect(await codeOf(bed.c.domainUndefineFlags(dom, 0))).toBe(E.OPERATION_INVALID)
       await bed.c.domainDefineXMLFlags(bed.domainXML(dom.name, { uuid: dom.uuid }), 0)
@@ -34,7 +35,7 @@ export function objects(bed: Bed): void {
       expect((await bed.lifecycle(dom)).slice(0, saved.length)).toEqual(saved)
       if (traits.tellsSteps) {
         expect(await bed.lifecycle(dom)).toEqual([...saved, [0, 1], [2, 2], [4, 2]])
-        expect(await bed.others(dom)).toEqual(['job-completed'])
+        expect((await bed.others(dom)).at(-1)).toBe('job-completed')
         expect(await state(dom)).toEqual([Running, 3])
       }
       await bed.remove(dom)
@@ -123,7 +124,7 @@ export function objects(bed: Bed): void {
   test('a transient pool is built where that is asked for, and is gone when it stops', async () => {
     const name = bed.name('transient')
     if (traits.hasFolders) expect(await codeOf(bed.c.storagePoolCreateXML(bed.poolXML(name), 0))).toBe(E.SYSTEM_ERROR)
-    const pool = await bed.c.storagePoolCreateXML(bed.poolXML(name), 1)
+    const pool = await bed.c.storagePoolCreateXML(bed.poolXML(name), traits.hasFolders ? 1 : 0)
     expect([await bed.c.storagePoolIsActive(pool), await bed.c.storagePoolIsPersistent(pool)]).toEqual([true, false])
     await bed.c.storagePoolDestroy(pool)
     expect(await codeOf(bed.c.storagePoolLookupByUUID(pool.uuid))).toBe(E.NO_STORAGE_POOL)

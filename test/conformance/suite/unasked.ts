@@ -32,7 +32,7 @@ export const unasked: Record<Exclude<Operation, Asked>, string> = {
   domainPMSuspendForDuration: guest, domainPMWakeup: guest, domainInjectNMI: guest, domainSendKey: guest, domainSendProcessSignal: guest,
   domainAbortJob: job, domainOpenConsole: guest, domainOpenChannel: guest, domainScreenshot: guest,
   qemuDomainMonitorCommand: own, qemuDomainAgentCommand: own,
-  domainGetSchedulerType: cgroup, domainGetSchedulerParameters: cgroup, domainSetSchedulerParameters: cgroup, domainSetMemoryParameters: cgroup,
+  domainGetCPUStats: cgroup, domainGetSchedulerType: cgroup, domainGetSchedulerParameters: cgroup, domainSetSchedulerParameters: cgroup, domainSetMemoryParameters: cgroup,
   domainGetBlkioParameters: cgroup, domainSetBlkioParameters: cgroup, domainSetNumaParameters: cgroup, domainSetInterfaceParameters: cgroup, domainSetPerfEvents: cgroup,
   domainPinVcpu: cgroup, domainPinEmulator: cgroup, domainPinIOThread: cgroup, domainAddIOThread: cgroup, domainDelIOThread: cgroup, domainSetIOThreadParams: cgroup,
   domainSetBlockThreshold: cgroup, domainBlockPull: job, domainBlockRebase: job, domainBlockCopy: job, domainBlockCommit: job, domainBlockJobAbort: job,
