@@ -110,8 +110,8 @@ export function networks(bed: Bed): void {
     }
 
     test('a host entry: added first or last, changed, removed, and the refusals of each', async () => {
-      const net = await made(true)
-      const update = (command: number, xml: string, index = -1): Promise<void> => bed.c.networkUpdate(net, command, Section.IP_DHCP_HOST, index, xml, LIVE)
+      const net = await made(false)
+      const update = (command: number, xml: string, index = -1): Promise<void> => bed.c.networkUpdate(net, command, Section.IP_DHCP_HOST, index, xml, CURRENT)
       await update(Command.ADD_LAST, host(1, 11))
       await update(Command.ADD_LAST, host(2, 12), 0)
       await update(Command.ADD_FIRST, host(3, 13))
@@ -130,20 +130,20 @@ export function networks(bed: Bed): void {
     })
 
     test('ranges, port groups and DNS entries come and go; bridge, domain, addresses and forwarding are refused', async () => {
-      const net = await made(true)
+      const net = await made(false)
       const sections: [number, string][] = [
         [Section.IP_DHCP_RANGE, range(100, 110)], [Section.PORTGROUP, "<portgroup name='pg'/>"], [Section.DNS_HOST, "<host ip='192.168.202.9'><hostname>nine</hostname></host>"], [Section.DNS_TXT, "<txt name='a' value='b'/>"], [Section.DNS_SRV, "<srv service='s' protocol='tcp'/>"],
       ]
       const before = (await bed.c.networkGetXMLDesc(net, 0)).replaceAll(/\s+/g, '')
       for (const [section, xml] of sections) {
-        await bed.c.networkUpdate(net, Command.ADD_LAST, section, -1, xml, LIVE)
-        expect([xml, await codeOf(bed.c.networkUpdate(net, Command.ADD_LAST, section, -1, xml, LIVE))]).toEqual([xml, E.OPERATION_INVALID])
-        if (section !== Section.PORTGROUP) expect([xml, await codeOf(bed.c.networkUpdate(net, Command.MODIFY, section, -1, xml, LIVE))]).toEqual([xml, E.OPERATION_UNSUPPORTED])
-        await bed.c.networkUpdate(net, Command.DELETE, section, -1, xml, LIVE)
-        expect([xml, await codeOf(bed.c.networkUpdate(net, Command.DELETE, section, -1, xml, LIVE))]).toEqual([xml, E.OPERATION_INVALID])
+        await bed.c.networkUpdate(net, Command.ADD_LAST, section, -1, xml, CURRENT)
+        expect([xml, await codeOf(bed.c.networkUpdate(net, Command.ADD_LAST, section, -1, xml, CURRENT))]).toEqual([xml, E.OPERATION_INVALID])
+        if (section !== Section.PORTGROUP) expect([xml, await codeOf(bed.c.networkUpdate(net, Command.MODIFY, section, -1, xml, CURRENT))]).toEqual([xml, E.OPERATION_UNSUPPORTED])
+        await bed.c.networkUpdate(net, Command.DELETE, section, -1, xml, CURRENT)
+        expect([xml, await codeOf(bed.c.networkUpdate(net, Command.DELETE, section, -1, xml, CURRENT))]).toEqual([xml, E.OPERATION_INVALID])
       }
       expect((await bed.c.networkGetXMLDesc(net, 0)).replaceAll(/\s+/g, '')).toBe(before)
-      for (const section of [Section.BRIDGE, Section.DOMAIN, Section.IP, Section.FORWARD, 99]) expect([section, await codeOf(bed.c.networkUpdate(net, Command.MODIFY, section, -1, "<x/>", LIVE))]).toEqual([section, E.OPERATION_UNSUPPORTED])
+      for (const section of [Section.BRIDGE, Section.DOMAIN, Section.IP, Section.FORWARD, 99]) expect([section, await codeOf(bed.c.networkUpdate(net, Command.MODIFY, section, -1, "<x/>", CURRENT))]).toEqual([section, E.OPERATION_UNSUPPORTED])
       await remove(net)
     })
 
