@@ -46,6 +46,8 @@ const lacks: Record<Lacking, true> = {
   interfaceLookupByName: true, interfaceLookupByMACString: true, interfaceGetXMLDesc: true, interfaceIsActive: true, interfaceDefineXML: true,
   interfaceUndefine: true, interfaceCreate: true, interfaceDestroy: true, interfaceChangeBegin: true, interfaceChangeCommit: true,
   interfaceChangeRollback: true,
+  domainGetAutostartOnce: true, domainSetAutostartOnce: true, domainGraphicsReload: true, domainSetThrottleGroup: true, domainDelThrottleGroup: true,
+  networkGetMetadata: true, networkSetMetadata: true, nodeDeviceUpdate: true,
 }
 
 export const lackingOperations = Object.keys(lacks) as Lacking[]

@@ -13,6 +13,7 @@ const job = 'needs a job on a disk'
 const file = 'needs a file on the host'
 const filter = 'needs filters or ports'
 const cgroup = 'needs control groups or threads of its own'
+const later = 'came with a later libvirt than 9.0'
 
 /** tsc holds it complete. */
 export const unasked: Record<Exclude<Operation, Asked>, string> = {
@@ -50,4 +51,6 @@ export const unasked: Record<Exclude<Operation, Asked>, string> = {
   nodeDeviceCreate: host, nodeDeviceUndefine: host, nodeDeviceGetAutostart: host, nodeDeviceSetAutostart: host, nodeDeviceIsPersistent: host, nodeDeviceIsActive: host,
   interfaceLookupByName: host, interfaceLookupByMACString: host, interfaceGetXMLDesc: host, interfaceIsActive: host, interfaceDefineXML: host, interfaceUndefine: host,
   interfaceCreate: host, interfaceDestroy: host, interfaceChangeBegin: host, interfaceChangeCommit: host, interfaceChangeRollback: host,
+  domainGetAutostartOnce: later, domainSetAutostartOnce: later, domainGraphicsReload: later, domainSetThrottleGroup: later,
+  domainDelThrottleGroup: later, networkGetMetadata: later, networkSetMetadata: later, nodeDeviceUpdate: later,
 }
