@@ -12,9 +12,7 @@ export const connectCalls = (desk: Desk) => ({
   connectGetHostname: () => desk.call('connectGetHostname', world => `test-${world.name.replaceAll('/', '-')}`),
   connectGetURI: () => desk.call('connectGetURI', () => `test:///${desk.world.name}`),
   connectGetCapabilities: () => desk.call('connectGetCapabilities', world => capabilities(world.name)),
-  connectGetDomainCapabilities: (_emulator, arch, machine) => {
-    return desk.call('connectGetDomainCapabilities', () => domainCapabilities(arch ?? node.model, machine ?? 'pc'))
-  },
+  connectGetDomainCapabilities: (_emulator, arch, machine) => desk.call('connectGetDomainCapabilities', () => domainCapabilities(arch ?? node.model, machine ?? 'pc')),
   nodeGetInfo: () => desk.call('nodeGetInfo', () => ({ ...node })),
   connectIsAlive: () => desk.call('connectIsAlive', () => { /* the answer is all that is asked for */ }),
   connectIsSecure: () => desk.call('connectIsSecure', () => true),

@@ -8,18 +8,18 @@ import type { Desk } from './desk.ts'
 
 export const domainCalls = (desk: Desk) => ({
   connectListAllDomains: (flags = 0) => desk.call('connectListAllDomains', ({ domains }) => domains.list(flags)),
-  connectGetAllDomainStats: (stats) => desk.call('connectGetAllDomainStats', world => statsOf(world, stats)),
-  domainLookupByUUID: (uuid) => desk.call('domainLookupByUUID', ({ domains }) => domains.find({ uuid }).ref),
-  domainLookupByName: (name) => desk.call('domainLookupByName', ({ domains }) => domains.findByName(name).ref),
-  domainLookupByID: (id) => desk.call('domainLookupByID', ({ domains }) => domains.findByID(id).ref),
+  connectGetAllDomainStats: stats => desk.call('connectGetAllDomainStats', world => statsOf(world, stats)),
+  domainLookupByUUID: uuid => desk.call('domainLookupByUUID', ({ domains }) => domains.find({ uuid }).ref),
+  domainLookupByName: name => desk.call('domainLookupByName', ({ domains }) => domains.findByName(name).ref),
+  domainLookupByID: id => desk.call('domainLookupByID', ({ domains }) => domains.findByID(id).ref),
   domainGetXMLDesc: (dom, flags) => desk.domain('domainGetXMLDesc', dom, (domain, { domains }) => domains.text(domain, flags)),
-  domainGetState: (dom) => desk.domain('domainGetState', dom, ({ state, reason }) => ({ state, reason })),
-  domainGetInfo: (dom) => desk.domain('domainGetInfo', dom, (domain, world) => infoOf(world, domain)),
-  domainIsPersistent: (dom) => desk.domain('domainIsPersistent', dom, domain => domain.persistent),
-  domainHasManagedSaveImage: (dom) => desk.domain('domainHasManagedSaveImage', dom, domain => domain.saved !== null),
+  domainGetState: dom => desk.domain('domainGetState', dom, ({ state, reason }) => ({ state, reason })),
+  domainGetInfo: dom => desk.domain('domainGetInfo', dom, (domain, world) => infoOf(world, domain)),
+  domainIsPersistent: dom => desk.domain('domainIsPersistent', dom, domain => domain.persistent),
+  domainHasManagedSaveImage: dom => desk.domain('domainHasManagedSaveImage', dom, domain => domain.saved !== null),
   domainInterfaceAddresses: (dom, source) => desk.domain('domainInterfaceAddresses', dom, (domain, world) => addressesOf(world, domain, source)),
   domainGetBlockInfo: (dom, path) => desk.domain('domainGetBlockInfo', dom, (domain, world) => blockInfoOf(world, domain, path)),
-  domainGetAutostart: (dom) => desk.domain('domainGetAutostart', dom, ({ autostart }) => autostart),
+  domainGetAutostart: dom => desk.domain('domainGetAutostart', dom, ({ autostart }) => autostart),
   domainListGetStats: (doms, stats) => desk.call('domainListGetStats', world => statsOf(world, stats, new Set(doms.map(({ uuid }) => uuid)))),
   domainIsActive: dom => desk.domain('domainIsActive', dom, ({ active }) => active),
   domainIsUpdated: dom => desk.domain('domainIsUpdated', dom, () => false),
@@ -42,17 +42,13 @@ export const domainCalls = (desk: Desk) => ({
   domainSetAutostart: (dom, autostart) => desk.domain('domainSetAutostart', dom, (domain, { domains }) => domains.setAutostart(domain, autostart)),
   domainSetMemoryFlags: (dom, memory, flags) => desk.call('domainSetMemoryFlags', ({ domains }) => setMemory(() => domains.find(dom), memory, flags)),
   domainSetVcpusFlags: (dom, nvcpus, flags) => desk.call('domainSetVcpusFlags', ({ domains }) => setVcpusFlags(() => domains.find(dom), nvcpus, flags)),
-  domainSetMetadata: (dom, type, metadata, key, uri, flags) => {
-    return desk.call('domainSetMetadata', ({ domains, hub }) => {
-      setMetadata(() => domains.find(dom), type, metadata, key, uri, flags)
-      hub.emit({ type: 'domain', name: 'metadata-change', dom: domains.find(dom).ref })
-    })
-  },
+  domainSetMetadata: (dom, type, metadata, key, uri, flags) => desk.call('domainSetMetadata', ({ domains, hub }) => {
+    setMetadata(() => domains.find(dom), type, metadata, key, uri, flags)
+    hub.emit({ type: 'domain', name: 'metadata-change', dom: domains.find(dom).ref })
+  }),
   domainSetLifecycleAction: (dom, type, action, flags) => desk.call('domainSetLifecycleAction', ({ domains }) => setLifecycleAction(() => domains.find(dom), type, action, flags)),
-  domainBlockResize: (dom, disk, size, flags) => {
-    return desk.domain('domainBlockResize', dom, (domain, world) => {
-      checkFlags(flags, 1, 'domainBlockResize')
-      blockResize(world, domain, disk, (flags & 1) === 0 ? size * 1024 : size)
-    })
-  },
+  domainBlockResize: (dom, disk, size, flags) => desk.domain('domainBlockResize', dom, (domain, world) => {
+    checkFlags(flags, 1, 'domainBlockResize')
+    blockResize(world, domain, disk, (flags & 1) === 0 ? size * 1024 : size)
+  }),
 } satisfies Partial<DomainCalls & DomainBlockCalls>)

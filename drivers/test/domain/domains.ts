@@ -110,6 +110,7 @@ export class Domains {
   #remove(domain: Domain): void {
     this.#byUUID.delete(domain.uuid)
     this.#byName.delete(domain.name)
+    domain.snapshots?.clear()
   }
 
   undefine(domain: Domain, flags: number): void {

@@ -36,8 +36,6 @@ export class Snapshots {
   readonly all = new Map<string, Snapshot>()
   current: string | null = null
 
-  get size(): number { return this.all.size }
-
   find(name: string): Snapshot {
     const found = this.all.get(name)
     if (found === undefined) throw new Refusal(ErrorNumber.NO_DOMAIN_SNAPSHOT, From.TEST, `Domain snapshot not found: no domain snapshot with matching name '${name}'`)
@@ -71,6 +69,13 @@ export class Snapshots {
     const one = (yes: number, no: number, is: boolean): boolean => (flags & (yes | no)) === 0 || (flags & (is ? yes : no)) !== 0
     const states = flags & (32 | 64 | 128)
     return candidates.filter(({ name, live }) => one(4, 8, this.children(name).length === 0) && one(2, 16, true) && one(256, 512, true) && (states === 0 || (states & (live === null ? 32 : 64)) !== 0))
+  }
+
+  /** The domain is gone, and they with it. */
+  clear(): void {
+    for (const { disks } of this.all.values()) for (const content of disks.values()) content.free()
+    this.all.clear()
+    this.current = null
   }
 
   /** Children that stay move up to the parent. */
