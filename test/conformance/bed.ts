@@ -104,7 +104,11 @@ export class Bed {
   devices({ uuid }: { uuid: string }): string[] {
     return this.#events.flatMap(event => (event.type === 'domain' && (event.name === 'device-added' || event.name === 'device-removed') && event.dom.uuid === uuid ? [`${event.name === 'device-added' ? '+' : '-'}${event.devAlias}`] : []))
   }
-  forgetEvents(): void { this.#events = [] }
+  /** What happened so far is told by nobody any more: it has all arrived. */
+  async forgetEvents(): Promise<void> {
+    await this.settle()
+    this.#events = []
+  }
 }
 
 /** The UUID of what an event is about; node devices have none. */

@@ -42,7 +42,7 @@ export interface Traits {
   undefinesRunning: boolean
   /** Bridges and address blocks belong to one running network each. */
   ownsAddresses: boolean
-  /** Pools lie in folders that must be there, and must be empty when they are deleted; volume names are file names. */
+  /** Pools lie in folders that must be there, and must be empty when they are deleted; names of volumes and snapshots are file names. */
   hasFolders: boolean
   /** The code for a volume whose name is taken, when it is made and when it is copied. */
   volumeExists: { made: number; copied: number }

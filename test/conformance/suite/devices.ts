@@ -46,7 +46,7 @@ export function devices(bed: Bed): void {
 
   test('live alone, configured alone, or both at once', async () => {
     const dom = await bed.running('attach')
-    bed.forgetEvents()
+    await bed.forgetEvents()
     await bed.c.domainAttachDeviceFlags(dom, disk('a', 'vda', alias('a')), LIVE)
     await bed.c.domainAttachDeviceFlags(dom, disk('b', 'vdb', alias('b')), CONFIG)
     await bed.c.domainAttachDeviceFlags(dom, nic('02', alias('n')), LIVE | CONFIG)
@@ -60,7 +60,7 @@ export function devices(bed: Bed): void {
   test('a change of both parts that one of them refuses changes neither', async () => {
     const dom = await bed.running('halves')
     await bed.c.domainAttachDeviceFlags(dom, disk('a', 'vda'), CONFIG)
-    bed.forgetEvents()
+    await bed.forgetEvents()
     expect(await codeOf(bed.c.domainAttachDeviceFlags(dom, disk('b', 'vda'), LIVE | CONFIG))).toBe(E.OPERATION_INVALID)
     await bed.settle()
     expect(bed.devices(dom)).toEqual([])
@@ -119,7 +119,7 @@ export function devices(bed: Bed): void {
 
   test('a medium is changed in a removable drive alone, and the tray is told twice', async () => {
     const dom = await bed.running('media', { devices: disk('d', 'vda') + disk(undefined, 'hdc', '', 'cdrom', 'ide') })
-    bed.forgetEvents()
+    await bed.forgetEvents()
     await bed.c.domainUpdateDeviceFlags(dom, disk('cd', 'hdc', '', 'cdrom', 'ide'), LIVE)
     expect(await live(dom)).toContain(path('cd'))
     expect(await inactive(dom)).not.toContain(path('cd'))
@@ -164,7 +164,7 @@ export function devices(bed: Bed): void {
   test('a start without its network or its disk is refused, and leaves a persistent domain failed and a transient one gone', async () => {
     for (const [xml, code] of [[disk('absent', 'vda'), E.SYSTEM_ERROR], [nic('09', '', 'virtio', 'nowhere'), E.NO_NETWORK]] as const) {
       const dom = await bed.define(bed.name('unable'), { devices: xml })
-      bed.forgetEvents()
+      await bed.forgetEvents()
       expect(await codeOf(bed.c.domainCreateWithFlags(dom, 0))).toBe(code)
       expect(await bed.c.domainGetState(dom)).toEqual({ state: 5, reason: 6 })
       expect(await bed.lifecycle(dom)).toEqual([])

@@ -134,7 +134,7 @@ export function domains(bed: Bed): void {
 
     test('a transient domain that is defined is persistent, for the first time added', async () => {
       const dom = await bed.c.domainCreateXML(bed.domainXML(bed.name('kept')), 0)
-      bed.forgetEvents()
+      await bed.forgetEvents()
       await bed.c.domainDefineXMLFlags(bed.domainXML(dom.name, { uuid: dom.uuid, head: '<title>next</title>' }), 0)
       expect(await bed.lifecycle(dom)).toEqual([[0, 0]])
       expect(await bed.c.domainIsPersistent(dom)).toBe(true)
@@ -147,7 +147,7 @@ export function domains(bed: Bed): void {
 
     test('a running domain that is undefined runs on as a transient one', async () => {
       const dom = await bed.running('undefined')
-      bed.forgetEvents()
+      await bed.forgetEvents()
       await bed.c.domainUndefineFlags(dom, 0)
       expect([await bed.c.domainIsPersistent(dom), (await bed.c.domainGetState(dom)).state]).toEqual([false, DomainState.Running])
       expect(await bed.lifecycle(dom)).toEqual([[1, 0]])

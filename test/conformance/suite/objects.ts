@@ -20,7 +20,7 @@ export function objects(bed: Bed): void {
   describe('a saved run', () => {
     test('ends it and is what the next start goes on with', async () => {
       const dom = await bed.running('saved')
-      bed.forgetEvents()
+      await bed.forgetEvents()
       await bed.c.domainManagedSave(dom, 0)
       expect([await state(dom), await bed.c.domainHasManagedSaveImage(dom)]).toEqual([[Shutoff, 5], true])
       if (bed.has('domainManagedSaveGetXMLDesc')) expect(await bed.c.domainManagedSaveGetXMLDesc(dom, 0)).toContain(dom.uuid)
@@ -71,7 +71,7 @@ export function objects(bed: Bed): void {
     const dom = await bed.define(bed.name('before'))
     const other = await bed.define(bed.name('taken'))
     const name = bed.name('after')
-    bed.forgetEvents()
+    await bed.forgetEvents()
     await bed.c.domainRename(dom, name)
     expect((await bed.c.domainLookupByUUID(dom.uuid)).name).toBe(name)
     expect(await codeOf(bed.c.domainLookupByName(dom.name))).toBe(E.NO_DOMAIN)

@@ -69,8 +69,7 @@ export function power(bed: Bed): void {
     test('refuses what its state has no room for, and is unchanged', async () => {
       const dom = await bring(state)
       const before = await observe(dom)
-      await bed.settle()
-      bed.forgetEvents()
+      await bed.forgetEvents()
       for (const operation of operations) {
         const outcome = matrix[state][operation]
         if (!('refused' in outcome)) continue
@@ -84,8 +83,7 @@ export function power(bed: Bed): void {
     test.each(operations.filter(operation => !('refused' in matrix[state][operation])))('%s: the state that follows, and its events in order', async operation => {
       const outcome = matrix[state][operation] as Exclude<Outcome, { refused: number }>
       const dom = await bring(state)
-      await bed.settle()
-      bed.forgetEvents()
+      await bed.forgetEvents()
       await call[operation](dom)
       expect(await bed.lifecycle(dom)).toEqual(outcome.events)
       expect(await bed.others(dom)).toEqual(outcome.others ?? [])

@@ -18,7 +18,7 @@ export function snapshots(bed: Bed): void {
   /** What was told since the last look, where the driver tells each step. */
   const expectTold = async (dom: DomainRef, events: Event[]): Promise<void> => {
     if (bed.traits.tellsSteps) expect(await bed.lifecycle(dom)).toEqual(events)
-    bed.forgetEvents()
+    await bed.forgetEvents()
   }
   const defined = async (): Promise<DomainRef> => await bed.define(bed.name('snapshots'), { devices: await bed.image() })
 
@@ -36,11 +36,13 @@ export function snapshots(bed: Bed): void {
     await bed.remove(dom)
   })
 
-  test('a name is taken once, is no path, and an unknown one is error 72', async () => {
+  test('a name is taken once, is no path where it is kept in a file, and an unknown one is error 72', async () => {
     const dom = await defined()
     await take(dom, 'first')
     expect(await codeOf(take(dom, 'first'))).toBe(E.OPERATION_FAILED)
-    expect([await codeOf(take(dom, 'a/b')), await codeOf(bed.c.domainSnapshotCreateXML(dom, '<domainsnapshot', 0)), await codeOf(bed.c.domainSnapshotCreateXML(dom, '<domain/>', 0))]).toEqual([E.XML_DETAIL, E.XML_DETAIL, E.XML_ERROR])
+    if (bed.traits.hasFolders) expect(await codeOf(take(dom, 'a/b'))).toBe(E.XML_DETAIL)
+    else expect((await take(dom, 'a/b')).name).toBe('a/b')
+    expect([await codeOf(bed.c.domainSnapshotCreateXML(dom, '<domainsnapshot', 0)), await codeOf(bed.c.domainSnapshotCreateXML(dom, '<domain/>', 0))]).toEqual([E.XML_DETAIL, E.XML_ERROR])
     const none = { name: 'none', dom }
     const calls = [bed.c.domainSnapshotLookupByName(dom, 'none'), bed.c.domainSnapshotGetXMLDesc(none, 0), bed.c.domainRevertToSnapshot(none, 0), bed.c.domainSnapshotDelete(none, 0)]
     expect(await Promise.all(calls.map(codeOf))).toEqual(calls.map(() => E.NO_DOMAIN_SNAPSHOT))
@@ -75,8 +77,7 @@ export function snapshots(bed: Bed): void {
       const dom = await defined()
       const off = await take(dom, 'off')
       await bed.c.domainCreateWithFlags(dom, 0)
-      await bed.settle()
-      bed.forgetEvents()
+      await bed.forgetEvents()
       const on = await take(dom, 'on')
       await expectTold(dom, [[3, 0], [4, 0]])
       expect((await state(dom))[0]).toBe(Running)
@@ -100,13 +101,11 @@ export function snapshots(bed: Bed): void {
       const dom = await defined()
       await bed.c.domainCreateWithFlags(dom, 0)
       await bed.c.domainSuspend(dom)
-      await bed.settle()
-      bed.forgetEvents()
+      await bed.forgetEvents()
       const still = await take(dom, 'still')
       await expectTold(dom, [])
       await bed.c.domainResume(dom)
-      await bed.settle()
-      bed.forgetEvents()
+      await bed.forgetEvents()
       await bed.c.domainRevertToSnapshot(still, 0)
       await expectTold(dom, [[5, 6], [2, 3], [3, 5], [0, 3]])
       expect((await state(dom))[0]).toBe(Paused)

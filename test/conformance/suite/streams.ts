@@ -33,7 +33,7 @@ export function streams(bed: Bed): void {
   test('what was uploaded comes back byte for byte, whole and in part, and the pool tells that it was looked at', async () => {
     const vol = await bed.volume(pool, 'bytes', size)
     const bytes = randomBytes(size)
-    bed.forgetEvents()
+    await bed.forgetEvents()
     await upload(vol, bytes)
     await until('the pool is refreshed', async () => (await bed.others(pool)).includes('refresh'), { everyMs: 5 })
     expect((await bytesOf(vol)).equals(bytes)).toBe(true)

@@ -90,7 +90,7 @@ export function tuning(bed: Bed): void {
   describe('metadata', () => {
     test('title, description and one element for each namespace, each change told', async () => {
       const dom = await bed.define(bed.name('metadata'))
-      bed.forgetEvents()
+      await bed.forgetEvents()
       await bed.c.domainSetMetadata(dom, 1, 'a title', null, null, CONFIG)
       await bed.c.domainSetMetadata(dom, 0, 'two\nlines', null, null, CURRENT)
       await bed.c.domainSetMetadata(dom, 2, '<v a="1"><w/></v>', 'k', 'urn:x', CONFIG)
