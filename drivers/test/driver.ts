@@ -47,7 +47,7 @@ export class TestDriver implements Driver {
     return testConnection(world, name, options)
   }
 
-  /** A name without a slash is a host in memory; anything else is the path of a file, as in libvirt. */
+  /** A name is a host in memory; a path with more than that is a file's, which the registry opens only where URIs may name files. */
   #world(what: string): Promise<World> {
     const known = this.#worlds.get(what)
     if (known !== undefined) return known
@@ -61,7 +61,7 @@ export class TestDriver implements Driver {
   async #make(what: string): Promise<World> {
     const world = new World({ name: what, clock: this.#clock, faults: this.#faults, contentLimit: this.#contentLimit, poolCapacity: POOL_CAPACITY })
     if (what === 'default') seedDefault(world)
-    else if (what.includes('/') || what.endsWith('.xml')) await seedFile(world, `/${what}`)
+    else if (what.includes('/')) await seedFile(world, `/${what}`)
     return world
   }
 }

@@ -3,7 +3,7 @@
 import type { Connection, DriverEvent } from '../driver.ts'
 
 /** The calls of a connection by name. */
-export type Operation = Exclude<keyof Connection, 'name' | 'closed' | 'onEvent' | 'close'>
+export type Operation = Exclude<keyof Connection, 'name' | 'closed' | 'pending' | 'onEvent' | 'close'>
 
 interface At { /** The call it strikes; all calls where it is left out. */ call?: Operation }
 export type Fault =

@@ -1,6 +1,6 @@
 // What the tests of the suite share: one connection, its events, and documents for the driver under test.
 
-import type { Connection, DomainRef, DriverEvent, NetworkRef, StoragePoolRef, StorageVolRef } from '../../drivers/driver.ts'
+import type { Connection, DomainRef, DriverEvent, OpenOptions, NetworkRef, StoragePoolRef, StorageVolRef } from '../../drivers/driver.ts'
 import { LibvirtError } from '../../drivers/errors.ts'
 import type { Operation } from '../../drivers/test/faults.ts'
 import { until } from '../support/until.ts'
@@ -29,7 +29,7 @@ export class Bed {
     const classes = await this.#connection.eventsRegister()
     if (!['domain', 'network', 'pool'].every(each => classes.has(each as DriverEvent['type']))) throw new Error(`the driver tells only of ${[...classes].join(', ')}`)
   }
-  open(): Promise<Connection> { return this.#stage!.open() }
+  open(options: Partial<OpenOptions> = {}): Promise<Connection> { return this.#stage!.open(options) }
   async stop(): Promise<void> {
     await this.#connection?.close()
     await this.#stage?.[Symbol.asyncDispose]()

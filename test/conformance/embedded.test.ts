@@ -11,6 +11,6 @@ conform({
   traits: { ...likeQEMU, guestsObey: true },
   start: async () => {
     const driver = new TestDriver()
-    return { open: async () => await driver.open('test:///conformance', settings), [Symbol.asyncDispose]: async () => { /* nothing outlives the process */ } }
+    return { open: async options => await driver.open('test:///conformance', { ...settings, ...options }), [Symbol.asyncDispose]: async () => { /* nothing outlives the process */ } }
   },
 })

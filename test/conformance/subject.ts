@@ -1,6 +1,6 @@
 // What the conformance suite needs of a driver under test, and what it asks of the ways in which drivers differ.
 
-import type { Connection, DomainState } from '../../drivers/driver.ts'
+import type { Connection, DomainState, OpenOptions } from '../../drivers/driver.ts'
 import type { Operation } from '../../drivers/test/faults.ts'
 
 /** An event's number and its detail, as in libvirt's header files. */
@@ -64,5 +64,5 @@ export interface Subject {
 
 /** A driver that can be asked. */
 export interface Stage extends AsyncDisposable {
-  open(): Promise<Connection>
+  open(options?: Partial<OpenOptions>): Promise<Connection>
 }

@@ -32,5 +32,5 @@ export const libvirtTest: Traits = {
 /** A libvirtd of its own, whose guests' firmware halts. */
 export async function daemon(uri: string): Promise<Stage> {
   const host = await startLibvirtd({ name: 'conformance', halting: true })
-  return { open: async () => await createRegistry().open(host.uri(uri), settings), [Symbol.asyncDispose]: async () => await host.stop() }
+  return { open: async options => await createRegistry({}, { allowLocal: true }).open(host.uri(uri), { ...settings, ...options }), [Symbol.asyncDispose]: async () => await host.stop() }
 }

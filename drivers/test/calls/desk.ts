@@ -1,16 +1,22 @@
 // What every call to a host in memory goes through: done at once and whole, answered in a later turn, with the faults that are injected.
 
 import type { Calls, DomainRef, DriverEvent, OpenOptions, StorageVolRef } from '../../driver.ts'
-import { CallTimeout, ConnectionLost, LibvirtError, Unsupported } from '../../errors.ts'
+import { CallTimeout, ConnectionLost, ErrorNumber, LibvirtError, Unsupported } from '../../errors.ts'
+import { procedures } from '../../remote/protocol.ts'
 import type { Domain } from '../domain/domain.ts'
 import type { Operation } from '../faults.ts'
 import { From, Refusal, checkFlags, noSupport } from '../refusal.ts'
 import type { StreamParts } from '../storage/streams.ts'
 import type { World } from '../world.ts'
 
+/** libvirt gives these to nobody who may only read, though they change nothing. */
+const guarded = new Set<Operation>(['storageVolDownload', 'secretGetValue'])
+const changes = (procedure: Operation): boolean => guarded.has(procedure) || (procedure in procedures && procedures[procedure as keyof typeof procedures].changing)
+
 export class Desk {
   readonly closed: Promise<Error>
   readonly world: World
+  readonly readOnly: boolean
   readonly #options: OpenOptions
   readonly #handlers: ((event: DriverEvent) => void)[] = []
   /** What breaks each open stream, and what rejects each call that still waits for its answer. */
@@ -21,6 +27,7 @@ export class Desk {
   constructor(world: World, options: OpenOptions) {
     this.world = world
     this.#options = options
+    this.readOnly = options.readOnly ?? false
     this.closed = new Promise(resolve => { this.#end = resolve })
   }
 
@@ -50,6 +57,7 @@ export class Desk {
     const finish = (outcome: 'ok' | 'error' | 'timeout' | 'lost', code?: number, lacking = false): void => this.#options.onCall?.({ procedure, seconds: (performance.now() - since) / 1000, outcome, ...(code === undefined ? {} : { code }), ...(lacking ? { lacking } : {}) })
     try {
       if (this.#ended !== undefined) throw new ConnectionLost(this.#ended.message, { cause: this.#ended })
+      if (this.readOnly && changes(procedure)) throw new LibvirtError({ code: ErrorNumber.OPERATION_DENIED, domain: From.NONE, level: 2, message: `operation forbidden: read only access prevents ${procedure}`, procedure })
       const answer = this.world.faults.none ? this.#do(procedure, work) : await this.#doFaulty(procedure, work)
       finish('ok')
       return answer

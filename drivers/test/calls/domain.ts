@@ -1,6 +1,6 @@
 // Domains: look-up, description, accessors.
 
-import type { DomainBlockCalls, DomainCalls } from '../../driver.ts'
+import { XMLFlags, type DomainBlockCalls, type DomainCalls } from '../../driver.ts'
 import { titleOf, elementOf, setLifecycleAction, setMemory, setMetadata, setVcpusFlags, vcpusOf } from '../domain/tuning.ts'
 import { checkFlags } from '../refusal.ts'
 import { addressesOf, blockInfoOf, blockResize, blockStatsOf, cpuStatsOf, infoOf, interfaceStatsOf, memoryStatsOf, statsOf } from '../stats.ts'
@@ -12,7 +12,7 @@ export const domainCalls = (desk: Desk) => ({
   domainLookupByUUID: uuid => desk.call('domainLookupByUUID', ({ domains }) => domains.find({ uuid }).ref),
   domainLookupByName: name => desk.call('domainLookupByName', ({ domains }) => domains.findByName(name).ref),
   domainLookupByID: id => desk.call('domainLookupByID', ({ domains }) => domains.findByID(id).ref),
-  domainGetXMLDesc: (dom, flags) => desk.domain('domainGetXMLDesc', dom, (domain, { domains }) => domains.text(domain, flags)),
+  domainGetXMLDesc: (dom, flags) => desk.domain('domainGetXMLDesc', dom, (domain, { domains }) => domains.text(domain, desk.readOnly ? flags & ~XMLFlags.SECURE : flags)),
   domainGetState: dom => desk.domain('domainGetState', dom, ({ state, reason }) => ({ state, reason })),
   domainGetInfo: dom => desk.domain('domainGetInfo', dom, (domain, world) => infoOf(world, domain)),
   domainIsPersistent: dom => desk.domain('domainIsPersistent', dom, domain => domain.persistent),

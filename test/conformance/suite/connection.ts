@@ -1,9 +1,9 @@
 // The connection: bulk lists, many calls at once, its end, and texts of every script and length.
 
 import { expect, test } from 'vitest'
-import { ConnectionLost, isUnknown } from '../../../drivers/errors.ts'
+import { ConnectionLost, ErrorNumber, isUnknown } from '../../../drivers/errors.ts'
 import { until } from '../../support/until.ts'
-import type { Bed } from '../bed.ts'
+import { type Bed, codeOf } from '../bed.ts'
 
 export function connection(bed: Bed): void {
   test('bulk lists equal single look-ups', async () => {
@@ -46,6 +46,18 @@ export function connection(bed: Bed): void {
       return (await bed.c.connectListAllDomains()).length === before
     })
     for (const dom of await bed.c.connectListAllDomains()) if (dom.name.startsWith('flight-')) await bed.remove(dom)
+  })
+
+  test('a connection that may only read changes nothing, and shows no secret', async () => {
+    const own = await bed.open({ readOnly: true })
+    const dom = await bed.define(bed.name('readonly'), { devices: "<graphics type='vnc' passwd='geheim'/>" })
+    expect(await own.domainLookupByUUID(dom.uuid)).toEqual(dom)
+    expect((await own.domainGetState(dom)).state).toBe(5)
+    expect(await own.domainGetXMLDesc(dom, 3)).not.toContain('geheim')
+    const calls = [own.domainCreateWithFlags(dom, 0), own.domainUndefineFlags(dom, 0), own.domainDefineXMLFlags(bed.domainXML('x'), 0), own.domainSetAutostart(dom, true), own.networkDefineXML(bed.networkXML('x', { octet: 250 })), own.storagePoolDefineXML(bed.poolXML('x'))]
+    expect(await Promise.all(calls.map(codeOf))).toEqual(calls.map(() => ErrorNumber.OPERATION_DENIED))
+    await own.close()
+    await bed.remove(dom)
   })
 
   test('a closed connection closes again without a word, and another one is not touched', async () => {
