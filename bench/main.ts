@@ -5,6 +5,7 @@ import { benchDrift } from './drift.ts'
 import { benchIdle } from './idle.ts'
 import { benchRpc } from './rpc.ts'
 import { show } from './support.ts'
+import { benchTestDriver } from './testdriver.ts'
 import type { BenchResult } from './support.ts'
 
 interface Flags { json?: boolean; count?: string; rounds?: string; seconds?: string; events?: string }
@@ -15,14 +16,15 @@ const benches: Record<string, (flags: Flags) => Promise<BenchResult>> = {
   drift: async ({ count }) => await benchDrift({ kills: given(count) }),
   idle: async ({ count, seconds }) => await benchIdle({ count: given(count), seconds: given(seconds) }),
   rpc: async ({ count, rounds, events }) => await benchRpc({ count: given(count), rounds: given(rounds), events: given(events) }),
+  testdriver: async ({ count, rounds }) => await benchTestDriver({ count: given(count), rounds: given(rounds) }),
 }
 
 await new Command('bench')
   .description('Measures vireo beside a floor in the same run. Needs root, for the private libvirt host.')
   .argument('<name>', Object.keys(benches).join(', '))
   .option('--json', 'print one JSON object')
-  .option('--count <n>', 'domains (apply, idle), kills (drift) or calls (rpc)')
-  .option('--rounds <n>', 'measured rounds (apply, rpc)')
+  .option('--count <n>', 'domains (apply, idle, testdriver), kills (drift) or calls (rpc)')
+  .option('--rounds <n>', 'measured rounds (apply, rpc, testdriver)')
   .option('--seconds <n>', 'how long to watch (idle)')
   .option('--events <n>', 'events to count (rpc)')
   .action(async (name: string, flags: Flags) => {

@@ -13,6 +13,7 @@ import { namespaces } from '../controller/resource.ts'
 import { Transport } from '../controller/transport.ts'
 import { parseDuration } from '../crds/duration.ts'
 import { createRegistry } from '../drivers/registry.ts'
+import { TestDriver } from '../drivers/test/driver.ts'
 import { Operator } from '../operator/operator.ts'
 import { collectWhenQuiet } from './garbage.ts'
 
@@ -39,7 +40,7 @@ export async function runController(flags: ControllerFlags, signal: AbortSignal)
   const cluster = (await client.get(namespaces, undefined, 'kube-system', { signal })).metadata.uid
   const installation = flags.installation ?? cluster
   const instance = `${hostname()}_${randomUUID()}`
-  const registry = createRegistry({}, { allowLocal: flags.allowLocalUris })
+  const registry = createRegistry({ test: new TestDriver() }, { allowLocal: flags.allowLocalUris })
   const operator = new Operator({
     transport,
     open: async (uri, options) => await registry.open(uri, options),

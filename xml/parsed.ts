@@ -14,7 +14,12 @@ export function parsed(text: string): XmlElement {
     return known
   }
   const document = parseXml(text)
+  remember(text, document)
+  return document
+}
+
+/** Spares the parsing of a text that was just made from this document, which from now on is shared. */
+export function remember(text: string, document: XmlElement): void {
   recent.set(text, document)
   if (recent.size > CAPACITY) recent.delete(recent.keys().next().value!)
-  return document
 }

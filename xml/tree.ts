@@ -75,6 +75,15 @@ export function parseXml(text: string): XmlElement {
   return fromOrdered(root, 0)
 }
 
+/** As parseXml, but refuses what the parser alone lets pass: unclosed and crossed tags, control characters, content after the root. */
+export function parseDocument(text: string): XmlElement {
+  const verdict = XMLValidator.validate(text)
+  if (verdict !== true) throw new XmlError(`not well-formed XML: ${verdict.err.msg.slice(0, 200)} (line ${verdict.err.line})`)
+  // oxlint-disable-next-line no-control-regex -- XML 1.0 has none of these
+  if (/[\x01-\x08\x0b\x0c\x0e-\x1f]/.test(text)) throw new XmlError('the document contains a control character')
+  return parseXml(text)
+}
+
 /** As parseXml for text that people wrote: the parser alone lets unclosed and crossed tags pass. Answers the elements side by side. */
 export function parseFragment(text: string): XmlElement[] {
   guard(text)
@@ -94,14 +103,26 @@ const ESCAPES: Record<string, string> = {
   '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&apos;', '\r': '&#13;', '\n': '&#10;', '\t': '&#9;',
 }
 
-/** The document as text, without layout. */
+/** The document as text, without layout: one piece of memory, however it was put together. */
 export function serializeXml(element: XmlElement): string {
-  let out = `<${element.name}`
-  for (const [name, value] of Object.entries(element.attributes)) out += ` ${name}="${escapeAttribute(value)}"`
-  if (element.children.length === 0) return `${out}/>`
-  out += '>'
-  for (const child of element.children) out += typeof child === 'string' ? escapeText(child) : serializeXml(child)
-  return `${out}</${element.name}>`
+  const pieces: string[] = []
+  write(element, pieces)
+  return pieces.join('')
+}
+
+function write(element: XmlElement, pieces: string[]): void {
+  let tag = `<${element.name}`
+  for (const [name, value] of Object.entries(element.attributes)) tag += ` ${name}="${escapeAttribute(value)}"`
+  if (element.children.length === 0) {
+    pieces.push(tag, '/>')
+    return
+  }
+  pieces.push(tag, '>')
+  for (const child of element.children) {
+    if (typeof child === 'string') pieces.push(escapeText(child))
+    else write(child, pieces)
+  }
+  pieces.push('</', element.name, '>')
 }
 
 type Scalar = string | number | boolean

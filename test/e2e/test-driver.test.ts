@@ -1,5 +1,5 @@
-// The same reconcilers on libvirt's own test driver: every kind goes through its life without a hypervisor behind it.
-import { afterAll, beforeAll, expect, test } from 'vitest'
+// The same reconcilers on both test drivers, libvirt's own and the embedded one: every kind goes through its life without a hypervisor behind it.
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Stage, condition } from './support/stage.ts'
 
 let stage: Stage
@@ -33,41 +33,52 @@ spec: {memory: 64Mi, cpus: 1, maxCpus: 4, title: first, disks: [{name: root, vol
 beforeAll(async () => {
   stage = await Stage.start()
   await stage.startController()
-  await stage.apply(manifests(`test+unix:///default?socket=/run/libvirt/${stage.host.socket.split('/').at(-1)}`))
 })
 afterAll(async () => { await stage?.stop() })
 
-test('all five kinds become ready', async () => {
-  const domain = await stage.untilReady('virtualdomain', 'web')
-  expect(domain.status).toMatchObject({ powerState: 'Running', type: 'test', cpus: 1, memory: '64Mi' })
-  await stage.untilReady('hypervisor', 'mock')
-  await stage.untilReady('storagepool', 'images')
-  await stage.untilReady('storagevolume', 'root')
-  await stage.untilReady('virtualnetwork', 'lab')
-})
+/** The controller runs inside the host's namespaces. */
+const uris: [name: string, uri: () => string][] = [
+  ['libvirtd', () => `test+unix:///default?socket=/run/libvirt/${stage.host.socket.split('/').at(-1)}`],
+  ['embedded', () => 'test:///default'],
+]
 
-test('CPUs and title change live, memory above the maximum is staged', async () => {
-  await stage.kubectl(['patch', 'virtualdomain', 'web', '--type=merge', '-p', '{"spec": {"cpus": 2, "title": "second", "maxMemory": "256Mi"}}'])
-  const domain = await stage.until('virtualdomain', 'web', object => object.status?.cpus === 2 && condition(object, 'RestartRequired')?.status === 'True')
-  expect(domain.status?.pendingChanges).toEqual([{ path: 'maxMemory', current: '64Mi', desired: '256Mi', apply: 'ColdStart' }])
-  expect(condition(domain, 'Ready')?.status).toBe('True')
-})
+describe.each(uris)('%s', (_name, uri) => {
+  beforeAll(async () => { await stage.apply(manifests(uri())) })
 
-test('a restart by annotation is a cold start: nothing is pending after it', async () => {
-  await stage.kubectl(['annotate', 'virtualdomain', 'web', 'vireo.dev/restart=1'])
-  const domain = await stage.until('virtualdomain', 'web', object => object.status?.actions?.some((action: { token: string }) => action.token === '1') && object.status.pendingChanges === undefined && object.status.powerState === 'Running')
-  expect(condition(domain, 'RestartRequired')).toBeUndefined()
-})
+  test('all five kinds become ready', async () => {
+    const domain = await stage.untilReady('virtualdomain', 'web')
+    expect(domain.status).toMatchObject({ powerState: 'Running', type: 'test', cpus: 1, memory: '64Mi' })
+    await stage.untilReady('hypervisor', 'mock')
+    await stage.untilReady('storagepool', 'images')
+    await stage.untilReady('storagevolume', 'root')
+    await stage.untilReady('virtualnetwork', 'lab')
+  })
 
-test('stopped, paused and running again', async () => {
-  for (const [wish, state] of [['Paused', 'Paused'], ['Running', 'Running'], ['Stopped', 'Stopped'], ['Running', 'Running']] as const) {
-    await stage.kubectl(['patch', 'virtualdomain', 'web', '--type=merge', '-p', JSON.stringify({ spec: { powerState: wish } })])
-    await stage.until('virtualdomain', 'web', object => object.status?.powerState === state && condition(object, 'Ready')?.status === 'True' && object.status.observedGeneration === object.metadata.generation)
-  }
-})
+  test('CPUs and title change live, memory above the maximum is staged', async () => {
+    await stage.kubectl(['patch', 'virtualdomain', 'web', '--type=merge', '-p', '{"spec": {"cpus": 2, "title": "second", "maxMemory": "256Mi"}}'])
+    const domain = await stage.until('virtualdomain', 'web', object => object.status?.cpus === 2 && condition(object, 'RestartRequired')?.status === 'True')
+    expect(domain.status?.pendingChanges).toEqual([{ path: 'maxMemory', current: '64Mi', desired: '256Mi', apply: 'ColdStart' }])
+    expect(condition(domain, 'Ready')?.status).toBe('True')
+  })
 
-test('deleted in one go, nothing stays', async () => {
-  await stage.kubectl(['delete', 'virtualdomains,storagevolumes,virtualnetworks,storagepools,hypervisors', '--all', '--timeout=60s'])
-  const left = await stage.host.execOk(['virsh', '-c', 'test:///default', 'list', '--all', '--name'])
-  expect(left.trim()).toBe('test')
+  test('a restart by annotation is a cold start: nothing is pending after it', async () => {
+    await stage.kubectl(['annotate', 'virtualdomain', 'web', 'vireo.dev/restart=1'])
+    const domain = await stage.until('virtualdomain', 'web', object => object.status?.actions?.some((action: { token: string }) => action.token === '1') && object.status.pendingChanges === undefined && object.status.powerState === 'Running')
+    expect(condition(domain, 'RestartRequired')).toBeUndefined()
+  })
+
+  test('stopped, paused and running again', async () => {
+    for (const [wish, state] of [['Paused', 'Paused'], ['Running', 'Running'], ['Stopped', 'Stopped'], ['Running', 'Running']] as const) {
+      await stage.kubectl(['patch', 'virtualdomain', 'web', '--type=merge', '-p', JSON.stringify({ spec: { powerState: wish } })])
+      await stage.until('virtualdomain', 'web', object => object.status?.powerState === state && condition(object, 'Ready')?.status === 'True' && object.status.observedGeneration === object.metadata.generation)
+    }
+  })
+
+  test('deleted in one go, nothing stays beside the objects that the driver has of its own', async () => {
+    await stage.kubectl(['delete', 'virtualdomains,storagevolumes,virtualnetworks,storagepools', '--all', '--timeout=60s'])
+    const metrics = await stage.metrics()
+    const observed = Object.fromEntries(Array.from(metrics.matchAll(/^vireo_observed_objects\{.*kind="(\w+)".*\} (\d+)$/gm), ([, kind, count]) => [kind, Number(count)]))
+    expect(observed).toEqual({ domain: 1, network: 1, pool: 1 })
+    await stage.kubectl(['delete', 'hypervisors', '--all', '--timeout=60s'])
+  })
 })

@@ -12,7 +12,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   xml: [],
   crds: [],
   controller: ['clock'],
-  drivers: ['clock'],
+  drivers: ['clock', 'xml'],
   observed: ['clock', 'drivers', 'xml'],
   reconcilers: ['clock', 'controller', 'crds', 'drivers', 'observed', 'xml'],
   operator: ['clock', 'controller', 'crds', 'drivers', 'observed', 'reconcilers', 'xml'],
