@@ -71,7 +71,7 @@ function versionErrors(version: JsonObject, path: string, schemaPath: string, ow
   const schema = at(version, 'schema', 'openAPIV3Schema')
   if (!isObject(schema)) return [fieldErrors.required(`${own}.schema.openAPIV3Schema`, '')]
   return [
-    ...checkSchema(schema as SchemaNode, `${schemaPath}.openAPIV3Schema`, { statusSubresource: isObject(at(version, 'subresources', 'status')) }),
+    ...checkSchema(schema, `${schemaPath}.openAPIV3Schema`, { statusSubresource: isObject(at(version, 'subresources', 'status')) }),
     ...objects(version['additionalPrinterColumns']).flatMap((printer, index) => {
       try {
         columnOf(printer as unknown as PrinterColumn)

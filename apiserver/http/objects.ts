@@ -3,7 +3,7 @@
 import type { Clock } from '../../clock/clock.ts'
 import { jsonPatch, mergePatch, strategicMergePatch } from '../merge/index.ts'
 import { validateFieldManager } from '../schema/index.ts'
-import type { JsonObject } from '../schema/types.ts'
+import type { Json, JsonObject } from '../schema/types.ts'
 import { parseFieldSelector } from '../select/fields.ts'
 import { parseLabelSelector } from '../select/labels.ts'
 import type { Target, WriteOptions } from '../registry/context.ts'
@@ -108,9 +108,9 @@ export class Objects {
   async #create(exchange: Exchange, target: Target, wanted: Wanted): Promise<void> {
     const options = writeOptions(exchange, 'CreateOptions')
     const { object, complaints } = await this.#body(exchange, target)
-    const { review } = target.kind.behaviour
-    if (review !== undefined) {
-      await sendObject(exchange, 201, target, review(object, exchange.user!), wanted)
+    const { behaviour } = target.kind
+    if (behaviour.review !== undefined && exchange.user !== undefined) {
+      await sendObject(exchange, 201, target, behaviour.review(object, exchange.user), wanted)
       return
     }
     const namespaced = inNamespace(target, object)
@@ -207,7 +207,8 @@ export class Objects {
 
 /** Custom kinds check the kind with everything else that may be wrong. */
 function checkType({ kind, version }: Served, object: JsonObject): void {
-  const [apiVersion, sent] = [String(object['apiVersion'] ?? ''), String(object['kind'])]
+  const text = (value: Json | undefined): string => typeof value === 'string' ? value : ''
+  const [apiVersion, sent] = [text(object['apiVersion']), text(object['kind'])]
   if (kind.custom && apiVersion !== version.apiVersion) throw badRequest(`the API version in the data (${apiVersion}) does not match the expected API version (${version.apiVersion})`)
   if (kind.custom || (apiVersion === version.apiVersion && sent === kind.kind)) return
   throw cannotHandle(sent, apiVersion.split('/').at(-1)!, kind.kind, apiVersion === version.apiVersion ? `converting (${sent}) to (${kind.kind}): unknown conversion` : `no kind "${sent}" is registered for version "${apiVersion}"`)
@@ -220,10 +221,10 @@ function inNamespace({ kind, namespace }: Target, object: JsonObject): JsonObjec
   const sent = meta(object).namespace
   if (!kind.namespaced) {
     const { namespace: _, ...rest } = meta(object)
-    return { ...object, metadata: rest as JsonObject }
+    return { ...object, metadata: rest }
   }
   if (sent !== undefined && sent !== '' && sent !== namespace) throw badRequest('the namespace of the provided object does not match the namespace sent on the request')
-  return { ...object, metadata: { ...meta(object), namespace } as JsonObject }
+  return { ...object, metadata: { ...meta(object), namespace } }
 }
 
 async function parsePatch(body: Buffer, applies: boolean): Promise<Parsed> {
@@ -244,7 +245,7 @@ function changeOf(target: Target, type: string, { value, complaints }: Parsed, f
       const { name, namespace } = meta(object)
       if (name !== undefined && name !== target.name) throw badRequest(`the name of the object (${name}) does not match the name on the URL (${target.name})`)
       if (namespace !== undefined && namespace !== '' && kind.namespaced && namespace !== target.namespace) throw badRequest('the namespace of the provided object does not match the namespace sent on the request')
-      return { type: 'apply', object: { ...object, metadata: { ...meta(object), name: target.name } as JsonObject }, force }
+      return { type: 'apply', object: { ...object, metadata: { ...meta(object), name: target.name } }, force }
     }
     case 'application/json-patch+json': return { type: 'patch', patched: live => jsonPatch(live, value), complaints }
     case 'application/merge-patch+json': return { type: 'patch', patched: live => mergePatch(live, value), complaints }

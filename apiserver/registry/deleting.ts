@@ -78,7 +78,7 @@ function checkPreconditions({ kind, name }: Target, object: Stored, { uid, resou
 export function deleteOptionsOf(body: JsonObject | undefined, query: { propagationPolicy: string | undefined; dryRun: boolean }): DeleteOptions {
   const text = (value: unknown): string | undefined => typeof value === 'string' && value !== '' ? value : undefined
   const { apiVersion, kind, preconditions, propagationPolicy, orphanDependents, dryRun } = body ?? {}
-  if (text(kind) !== undefined && kind !== 'DeleteOptions') throw badRequest(`no kind "${String(kind)}" is registered for version "${text(apiVersion) ?? ''}"`)
+  if (text(kind) !== undefined && kind !== 'DeleteOptions') throw badRequest(`no kind "${text(kind)}" is registered for version "${text(apiVersion) ?? ''}"`)
   const policy = text(propagationPolicy) ?? query.propagationPolicy ?? (orphanDependents === true ? 'Orphan' : undefined)
   if (policy !== undefined && policy !== 'Background' && policy !== 'Foreground' && policy !== 'Orphan') {
     throw invalidOptions('DeleteOptions', [{ reason: 'FieldValueNotSupported', message: `Unsupported value: "${policy}": supported values: "Foreground", "Background", "Orphan", "nil"`, field: 'propagationPolicy' }])

@@ -222,7 +222,7 @@ const managed = ({ version }: Target): { schema: ReturnType<Target['version']['s
 
 export const meta = (object: JsonObject): Partial<Metadata> => (object['metadata'] ?? {}) as Partial<Metadata>
 
-const withMeta = (object: JsonObject, more: Partial<Metadata>): JsonObject => ({ ...object, metadata: { ...meta(object), ...more } as JsonObject })
+const withMeta = (object: JsonObject, more: Partial<Metadata>): JsonObject => ({ ...object, metadata: { ...meta(object), ...more } })
 
 const definedOnly = <T extends object>(value: T): Partial<T> => Object.fromEntries(Object.entries(value).filter(([, one]) => one !== undefined && one !== '')) as Partial<T>
 

@@ -51,5 +51,5 @@ function fieldOf(entry: Entry, field: string): string {
     if (typeof value !== 'object' || value === null || !Object.hasOwn(value, part)) return ''
     value = (value as JsonObject)[part]
   }
-  return typeof value === 'string' ? value : value === undefined || value === null ? '' : String(value as number | boolean)
+  return typeof value === 'string' ? value : typeof value === 'number' || typeof value === 'boolean' ? String(value) : ''
 }

@@ -170,7 +170,7 @@ export const isRefusal = (error: unknown): boolean => error instanceof Error && 
 
 /** An object with other metadata; gone where nothing holds it any more. */
 export function edited(kind: ServedKind, object: Stored, edit: (metadata: Stored['metadata']) => Partial<Metadata>): { type: 'put' | 'delete'; object: JsonObject } {
-  const changed: JsonObject = { ...object, metadata: edit(object.metadata) as JsonObject }
+  const changed: JsonObject = { ...object, metadata: edit(object.metadata) }
   const { deletionTimestamp, finalizers } = changed['metadata'] as Partial<Metadata>
   const gone = deletionTimestamp !== undefined && (finalizers ?? []).length === 0 && kind.behaviour.held?.(changed) !== true
   return { type: gone ? 'delete' : 'put', object: changed }

@@ -66,13 +66,15 @@ test(`killed ${KILLS} times while ${WRITERS} clients write: every acknowledged w
 
 test('the write-ahead log is synced between a request and its answer, as the system calls show', async () => {
   const trace = join(folder, 'trace')
-  await using server = await Standalone.start(join(folder, 'data'), { under: ['strace', '-f', '-y', '-e', 'trace=fsync,fdatasync,pwrite64,write,writev', '-o', trace] })
+  await using server = await Standalone.start(join(folder, 'data'), { under: ['strace', '-D', '-f', '-y', '-s', '400', '-e', 'trace=fsync,fdatasync,pwrite64,write,writev', '-o', trace] })
   const endpoint = await Endpoint.fromKubeconfig('ours', server.kubeconfig)
   expect((await endpoint.ask({ method: 'GET', path: MAPS, headers: {} })).code).toBe(200)
   const mark = 'a-name-that-is-seen-in-the-trace'
   expect((await endpoint.ask({ method: 'POST', path: MAPS, body: JSON.stringify({ metadata: { name: mark }, data: { mark: 'x'.repeat(5_000) } }), headers: json })).code).toBe(201)
   await endpoint.close()
   await server.end('SIGTERM')
+  // The tracer sees the end a little later than we do.
+  await expect.poll(async () => await readFile(trace, 'utf8'), { timeout: 20_000 }).toMatch(/\+\+\+ exited with \d+ \+\+\+\s*$/)
   const lines = (await readFile(trace, 'utf8')).split('\n')
   // The audit log is written after the answer; it ends the search.
   const noted = lines.findLastIndex(line => line.includes('/audit.log>') && line.includes('configmaps'))
