@@ -1,28 +1,15 @@
 // vireo standalone: a Kubernetes-compatible API on an embedded database and the operator on it, in one process.
 
-import { randomUUID } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join, resolve } from 'node:path'
-import { KubeConfig } from '@kubernetes/client-node'
 import { accountFile, addAccount, followAccounts, newToken } from '../apiserver/access/accountfile.ts'
 import { hashToken } from '../apiserver/access/users.ts'
-import { type ApiServer, startApiServer } from '../apiserver/server.ts'
+import { startApiServer } from '../apiserver/server.ts'
 import { systemClock } from '../clock/clock.ts'
-import { Client } from '../controller/client.ts'
-import { HealthServer } from '../controller/health.ts'
-import { type Log, type LogLevel, createLog } from '../controller/log.ts'
-import { Metrics } from '../controller/metrics.ts'
-import { type Draft, type KubeObject, customResourceDefinitions, namespaces } from '../controller/resource.ts'
-import { Transport } from '../controller/transport.ts'
-import { customResourceDefinition } from '../crds/crd.ts'
-import { parseDuration } from '../crds/duration.ts'
-import { hypervisors, kinds } from '../crds/kinds.ts'
-import { createRegistry } from '../drivers/registry.ts'
-import { Operator } from '../operator/operator.ts'
-import { collectWhenQuiet } from './garbage.ts'
-import { kubeconfig, writeKubeconfig } from './kubeconfig.ts'
-import { localLibvirt, onPath } from './local.ts'
+import { type LogLevel, createLog } from '../controller/log.ts'
+import { writeKubeconfig } from './kubeconfig.ts'
+import { onPath } from './local.ts'
 
 export interface StandaloneFlags {
   data: string
@@ -36,8 +23,8 @@ export interface StandaloneFlags {
   logLevel: LogLevel
 }
 
-const say = (line = ''): void => { process.stdout.write(`${line}\n`) }
-const OPERATOR = 'vireo'
+export const say = (line = ''): void => { process.stdout.write(`${line}\n`) }
+export const OPERATOR = 'vireo'
 const ADMIN = 'admin'
 
 /** Resolves when `signal` aborts and everything has ended. */
@@ -57,62 +44,12 @@ export async function runStandalone(flags: StandaloneFlags, signal: AbortSignal)
     const url = api.url.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:')
     const file = join(folder, 'kubeconfig')
     keepKubeconfig(folder, file, url, api.authority)
+    const { operate } = await import('./operate.ts')
     await operate(flags, { api, url, token, log }, async () => { await tellNext(file, url) }, signal)
   } finally {
     await api.close()
     say('Stopped. The next start finds everything as it was.')
   }
-}
-
-interface Parts { api: ApiServer; url: string; token: string; log: Log }
-
-async function operate(flags: StandaloneFlags, { api, url, token, log }: Parts, ready: () => Promise<void>, signal: AbortSignal): Promise<void> {
-  const metrics = new Metrics()
-  const transport = new Transport({ kubeConfig: () => loadConfig(kubeconfig({ url, authority: api.authority, user: OPERATOR, credentials: { token } })), metrics: metrics.requests })
-  const health = flags.healthAddress === undefined ? undefined : new HealthServer({ address: flags.healthAddress, registry: metrics.registry })
-  try {
-    const client = new Client({ transport })
-    await install(client, signal)
-    const cluster = (await client.get<KubeObject>(namespaces, undefined, 'kube-system', { signal })).metadata.uid
-    const installation = flags.installation ?? await api.constant('installation', randomUUID())
-    const registry = createRegistry()
-    const operator = new Operator({
-      transport,
-      open: async (uri, options) => await registry.open(uri, options),
-      clock: systemClock,
-      log,
-      metrics,
-      installation,
-      cluster,
-      relistInterval: parseDuration(flags.relistInterval),
-      instance: hostname(),
-    })
-    health?.addLivenessCheck('ping', () => undefined)
-    health?.addReadinessCheck('mirrors', () => { if (!operator.synced) throw new Error('the mirrors are not synced yet') })
-    await health?.listen()
-    log.info({ installation, cluster, url }, 'vireo standalone started')
-    collectWhenQuiet({ clock: systemClock }, signal)
-    await ready()
-    await operator.run(signal)
-  } finally {
-    await health?.close()
-    await transport.close()
-  }
-}
-
-/** The kinds, and a Hypervisor that takes what names none, unless somebody made one already. */
-async function install(client: Client, signal: AbortSignal): Promise<void> {
-  for (const kind of kinds) {
-    const definition = customResourceDefinition(kind)
-    await client.applyPatch(customResourceDefinitions, undefined, definition.metadata.name, definition as unknown as Draft, { fieldManager: OPERATOR, force: true, signal })
-  }
-  if ((await client.list(hypervisors, { signal })).items.length > 0) return
-  const local = await localLibvirt()
-  const [name, uri] = local ? ['local', 'qemu:///system'] : ['embedded', 'test:///default']
-  await client.create(hypervisors, undefined, { apiVersion: 'vireo.dev/v1alpha1', kind: 'Hypervisor', metadata: { name }, spec: { uri, default: true } }, { fieldManager: OPERATOR, signal })
-  say(local
-    ? `The libvirtd of this machine answers: it is the Hypervisor "${name}" (${uri}), the default.`
-    : `No libvirtd answers on this machine: the default Hypervisor "${name}" is the embedded test driver (${uri}), which keeps its machines in memory and runs none.`)
 }
 
 /** The administrator's, made at the first start; later only its address changes. */
@@ -129,12 +66,6 @@ function tokenIn(file: string): string | undefined {
   } catch {
     return undefined
   }
-}
-
-function loadConfig(config: object): KubeConfig {
-  const loaded = new KubeConfig()
-  loaded.loadFromString(JSON.stringify(config))
-  return loaded
 }
 
 async function tellNext(file: string, url: string): Promise<void> {
