@@ -49,7 +49,7 @@ export interface ApiServer {
 }
 
 /** The release whose behaviour the server follows. */
-export const KUBERNETES = { major: '1', minor: '36' }
+const KUBERNETES = { major: '1', minor: '36' }
 
 export const certificateFolder = (folder: string): string => join(folder, 'certificates')
 
@@ -85,7 +85,7 @@ export async function startApiServer({ folder, host, port, names, accounts, cloc
       clock,
       limits,
       version: { ...KUBERNETES, gitVersion, gitCommit: '', gitTreeState: '', buildDate: '1970-01-01T00:00:00Z', goVersion: '', compiler: '', platform: `${process.platform}/${process.arch}` },
-      ready: () => { if (stopping.signal.aborted) throw new Error('the server is stopping') },
+      ready: () => { if (stopping.signal.aborted) throw new Error('the server is stopping'); if (store.failure !== undefined) throw store.failure },
       onError,
     })
     const address = await server.listen(host, port)

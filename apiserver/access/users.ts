@@ -21,7 +21,7 @@ export interface Account {
 }
 
 export const MASTERS = 'system:masters'
-export const AUTHENTICATED = 'system:authenticated'
+const AUTHENTICATED = 'system:authenticated'
 
 export const hashToken = (token: string): string => createHash('sha256').update(token).digest('hex')
 

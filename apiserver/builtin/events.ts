@@ -14,7 +14,7 @@ const renamed = (object: JsonObject, names: Record<string, string>): JsonObject 
 const TO_MODERN = { involvedObject: 'regarding', message: 'note', source: 'deprecatedSource', firstTimestamp: 'deprecatedFirstTimestamp', lastTimestamp: 'deprecatedLastTimestamp', count: 'deprecatedCount', reportingComponent: 'reportingController' }
 const TO_CORE = Object.fromEntries(Object.entries(TO_MODERN).map(([core, modern]) => [modern, core]))
 
-export function convertEvent(object: JsonObject, apiVersion: string): JsonObject {
+function convertEvent(object: JsonObject, apiVersion: string): JsonObject {
   if (object['apiVersion'] === apiVersion) return object
   const { apiVersion: _, ...rest } = object
   if (apiVersion === MODERN) return { apiVersion, ...Object.fromEntries(Object.entries(renamed(rest, TO_MODERN)).filter(([field, value]) => value !== '' || !field.startsWith('reporting'))) }

@@ -6,7 +6,7 @@ import { parseStrict, strictComplaints } from '../schema/index.ts'
 import type { Json, JsonObject } from '../schema/types.ts'
 
 /** kube-apiserver's limit of a request, bytes. */
-export const MAX_BODY = 3 * 1024 * 1024
+const MAX_BODY = 3 * 1024 * 1024
 /** Brackets within brackets: more than any schema has, and few enough for a recursion. */
 const MAX_DEPTH = 500
 
@@ -29,6 +29,7 @@ export async function readBody(request: IncomingMessage): Promise<Buffer> {
   })
   request.once('end', () => { resolve(Buffer.concat(chunks)) })
   request.once('error', reject)
+  if (request.destroyed) throw badRequest('the body of the request broke off')
   request.once('close', () => { reject(badRequest('the body of the request broke off')) })
   return await promise
 }

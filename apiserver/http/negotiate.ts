@@ -29,7 +29,7 @@ export function parseAccept(header: string): MediaRange[] {
   return ranges.toSorted((a, b) => b.quality - a.quality)
 }
 
-export const ACCEPTED = ['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf']
+const ACCEPTED = ['application/json', 'application/yaml', 'application/vnd.kubernetes.protobuf']
 
 const FORMATS: Record<string, 'json' | 'yaml'> = { 'application/json': 'json', 'application/yaml': 'yaml', 'application/x-yaml': 'yaml', '*/*': 'json', 'application/*': 'json' }
 

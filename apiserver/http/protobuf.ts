@@ -61,7 +61,7 @@ const MESSAGES: Record<string, Fields> = {
 const KEPT_EMPTY = new Set(['holderIdentity', 'leaseTransitions', 'deletionGracePeriodSeconds', 'gracePeriodSeconds'])
 
 /** Whether bodies of this kind can be read. */
-export const isReadable = (apiVersion: string, kind: string): boolean => Object.hasOwn(MESSAGES, messageOf(apiVersion, kind))
+const isReadable = (apiVersion: string, kind: string): boolean => Object.hasOwn(MESSAGES, messageOf(apiVersion, kind))
 
 const messageOf = (apiVersion: string, kind: string): string => kind === 'DeleteOptions' ? kind : `${apiVersion}/${kind}`
 

@@ -13,7 +13,7 @@ export interface FieldSelector {
   matches(entry: Entry): boolean
 }
 
-export const ANY_FIELD: FieldSelector = { name: undefined, namespace: undefined, matches: () => true }
+const ANY_FIELD: FieldSelector = { name: undefined, namespace: undefined, matches: () => true }
 
 /** Throws ApiFailure 400 for what cannot be parsed, and for fields that are not in `supported`. */
 export function parseFieldSelector(text: string, supported: readonly string[], namespaced: boolean): FieldSelector {

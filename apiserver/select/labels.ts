@@ -9,7 +9,7 @@ interface Requirement { key: string; operator: 'in' | 'notin' | 'exists' | 'abse
 
 export interface LabelSelector { matches(labels: Labels | undefined): boolean }
 
-export const EVERYTHING: LabelSelector = { matches: () => true }
+const EVERYTHING: LabelSelector = { matches: () => true }
 
 const TOKEN = /\s*(?:(==|!=|=|!|\(|\)|,|>|<)|([^\s=!(),<>]+))/gy
 

@@ -7,6 +7,8 @@ import type { CompactionPolicy, HistoryChange, HistoryQuery, Outcome, PageQuery,
 export interface Loaded { revision: number; compacted: number; objects: Version[] }
 
 export interface Backend {
+  /** Why it answers nothing any more, if so. */
+  readonly failure: Error | undefined
   load(): Promise<Loaded>
   /** Resolves once the write is on the disk, or was refused. Writes that wait together share one fsync. */
   commit(write: Write): Promise<Outcome>
@@ -24,6 +26,7 @@ export const load = (engine: Engine): Loaded => ({ revision: engine.revision, co
 export function inProcess(options: EngineOptions): Backend {
   const engine = new Engine(options)
   return {
+    failure: undefined,
     load: async () => load(engine),
     commit: async write => engine.commit([write])[0]!,
     changes: async query => engine.changes(query),

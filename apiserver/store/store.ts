@@ -27,6 +27,8 @@ export class Store {
   readonly #observers = new Set<(change: Change) => void>()
   /** Writes on their way to the disk, by object. */
   readonly #underway = new Map<string, Promise<void>>()
+  /** The revision at the start. */
+  #opened = 0
   #given = 0
   #revision = 0
   #compacted = 0
@@ -43,7 +45,7 @@ export class Store {
     const { revision, compacted, objects } = await backend.load()
     const byResource = Map.groupBy(objects, ({ resource }) => resource)
     for (const [resource, versions] of byResource) store.#collection(resource).fill(versions.map(entryOf))
-    store.#given = store.#revision = revision
+    store.#opened = store.#given = store.#revision = revision
     store.#compacted = compacted
     store.#compactLater()
     return store
@@ -53,6 +55,9 @@ export class Store {
   get revision(): number { return this.#revision }
 
   get compacted(): number { return this.#compacted }
+
+  /** Why nothing can be written any more, if so. */
+  get failure(): Error | undefined { return this.#backend.failure }
 
   get({ resource, namespace, name }: Key): Entry | undefined {
     return this.#collections.get(resource)?.get(namespace, name)
@@ -64,9 +69,9 @@ export class Store {
 
   size(resource: string): number { return this.#collections.get(resource)?.size ?? 0 }
 
-  /** Whether a list of this resource is the same at `revision` as it is now. */
+  /** Whether a list of this resource is the same at `revision` as it is now. What was deleted before the start is not in memory: the disk knows. */
   unchangedSince(resource: string, revision: number): boolean {
-    return (this.#collections.get(resource)?.changedAt ?? 0) <= revision
+    return revision >= this.#opened && (this.#collections.get(resource)?.changedAt ?? 0) <= revision
   }
 
   /** Objects as they were at a kept revision. Rejects with Compacted. */

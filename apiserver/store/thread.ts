@@ -47,6 +47,8 @@ class ThreadClient implements Backend {
     })
   }
 
+  get failure(): Error | undefined { return this.#gone }
+
   async load(): Promise<Loaded> { return await this.#ask({ op: 'load' }) as Loaded }
   async commit(write: Parameters<Backend['commit']>[0]): Promise<Outcome> { return await this.#ask({ op: 'commit', write }) as Outcome }
   async changes(query: Parameters<Backend['changes']>[0]): Promise<HistoryChange[]> { return await this.#ask({ op: 'changes', query }) as HistoryChange[] }

@@ -166,7 +166,7 @@ export class Owners {
   }
 }
 
-export const isRefusal = (error: unknown): boolean => error instanceof Error && error.name === 'ApiFailure'
+const isRefusal = (error: unknown): boolean => error instanceof Error && error.name === 'ApiFailure'
 
 /** An object with other metadata; gone where nothing holds it any more. */
 export function edited(kind: ServedKind, object: Stored, edit: (metadata: Stored['metadata']) => Partial<Metadata>): { type: 'put' | 'delete'; object: JsonObject } {

@@ -15,7 +15,7 @@ export function mask(value: unknown, key = ''): unknown {
   return maskText(value)
 }
 
-export const maskText = (text: string): string => text
+const maskText = (text: string): string => text
   .replaceAll(UID, 'UID')
   .replaceAll(TIME, 'TIME')
   .replaceAll(/too old resource version: \d+ \(\d+\)/g, 'too old resource version: REVISION (REVISION)')

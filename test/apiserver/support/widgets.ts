@@ -1,6 +1,6 @@
 // A kind for the cases: every keyword of a schema, two versions, a status, columns and selectable fields.
 
-export const group = 'example.dev'
+const group = 'example.dev'
 
 const text = { type: 'string' }
 

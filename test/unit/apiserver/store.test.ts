@@ -95,6 +95,19 @@ describe.each(backends)('%s', (_, makeBackend) => {
     expect(told).toHaveLength(42)
   })
 
+  test('after a restart a watch from before it tells also what was deleted last', async () => {
+    await put('a', 1)
+    await put('b', 1)
+    const from = store.revision
+    await remove('b')
+    await remove('a')
+    await reopen()
+    const told: string[] = []
+    await store.watch('things', from, change => { told.push(`${change.type} ${change.entry.name}`) })
+    expect(told).toEqual(['DELETED b', 'DELETED a'])
+    expect((await store.page('things', undefined, from, { namespace: '', name: '' }, 10)).map(({ name }) => name)).toEqual(['a', 'b'])
+  })
+
   test('a page shows the state of its revision, whatever was written since', async () => {
     for (const name of ['a', 'b', 'c']) await put(name, 1)
     const at = store.revision
