@@ -16,6 +16,7 @@ import { Objects } from './http/objects.ts'
 import { HttpServer, type LIMITS } from './http/server.ts'
 import { Kinds } from './registry/kinds.ts'
 import { Writing } from './registry/writing.ts'
+import type { Backend } from './store/backend.ts'
 import { Store } from './store/store.ts'
 import { onThread } from './store/thread.ts'
 import { Upkeep } from './upkeep/upkeep.ts'
@@ -30,8 +31,8 @@ export interface ApiServerOptions {
   names: readonly string[]
   accounts: () => Accounts
   clock: Clock
-  /** Limits the database file, in pages of 4 KiB. */
-  maxPages?: number
+  /** The folder's database, where its opening was begun before the rest was loaded. The server closes it. */
+  backend?: Promise<Backend>
   limits?: typeof LIMITS
   /** Hears what went wrong inside, with what was going on. */
   onError: (error: Error, what: string) => void
@@ -54,9 +55,9 @@ const KUBERNETES = { major: '1', minor: '36' }
 export const certificateFolder = (folder: string): string => join(folder, 'certificates')
 
 /** Rejects with StoreError where the database cannot be served, and with the system's error where the address cannot. */
-export async function startApiServer({ folder, host, port, names, accounts, clock, maxPages, limits, onError }: ApiServerOptions): Promise<ApiServer> {
+export async function startApiServer({ folder, host, port, names, accounts, clock, backend: opening, limits, onError }: ApiServerOptions): Promise<ApiServer> {
   mkdirSync(folder, { recursive: true, mode: 0o700 })
-  const backend = await onThread({ folder, maxPages })
+  const backend = await (opening ?? onThread({ folder }))
   const store = await Store.open(backend, clock)
   const stopping = new AbortController()
   const closers: (() => Promise<void>)[] = [() => store.close()]

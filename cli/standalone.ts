@@ -5,7 +5,7 @@ import { hostname } from 'node:os'
 import { join, resolve } from 'node:path'
 import { accountFile, addAccount, followAccounts, newToken } from '../apiserver/access/accountfile.ts'
 import { hashToken } from '../apiserver/access/users.ts'
-import { startApiServer } from '../apiserver/server.ts'
+import { onThread } from '../apiserver/store/thread.ts'
 import { systemClock } from '../clock/clock.ts'
 import { type LogLevel, createLog } from '../controller/log.ts'
 import { writeKubeconfig } from './kubeconfig.ts'
@@ -33,10 +33,14 @@ export async function runStandalone(flags: StandaloneFlags, signal: AbortSignal)
   const folder = resolve(flags.data)
   const { host, port } = parseAddress(flags.listen)
   if (!isLoopback(host) && flags.public !== true) throw new Error(`--listen ${flags.listen} is reachable from other machines: add --public if that is meant`)
+  // The database is opened on its thread while the server is loaded on this one.
+  const backend = onThread({ folder })
+  backend.catch(() => { /* told where it is awaited */ })
+  const { startApiServer } = await import('../apiserver/server.ts')
   const token = newToken()
   const accounts = followAccounts(folder, [{ name: OPERATOR, role: 'admin', tokenHash: hashToken(token) }], systemClock, error => { log.error({ error: error.message }, 'the users could not be read anew') })
   const api = await startApiServer({
-    folder, host, port, accounts, clock: systemClock,
+    folder, host, port, accounts, backend, clock: systemClock,
     names: ['localhost', '127.0.0.1', '::1', ...isLoopback(host) ? [] : [hostname()], ...isWildcard(host) ? [] : [host], ...flags.name ?? []].filter((name, at, all) => all.indexOf(name) === at),
     onError: (error, what) => { log.error({ error: error.message, what }, 'the API server met an error') },
   })

@@ -9,6 +9,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { issueClient } from '../../../apiserver/access/authority.ts'
 import { type Account, Accounts, hashToken } from '../../../apiserver/access/users.ts'
 import { type ApiServer, type ApiServerOptions, certificateFolder, startApiServer } from '../../../apiserver/server.ts'
+import { onThread } from '../../../apiserver/store/thread.ts'
 import { systemClock } from '../../../clock/clock.ts'
 
 const accounts = new Accounts([
@@ -152,7 +153,7 @@ async function closed(socket: TLSSocket): Promise<void> {
 describe('storage', () => {
   test('a full disk: writes are refused with a sentence, reads go on, nothing is lost', async () => {
     await stop()
-    await start({ maxPages: 100 })
+    await start({ backend: onThread({ folder, maxPages: 100 }) })
     expect((await ask('POST', MAPS, { body: map('small') })).code).toBe(201)
     const refused = await ask('POST', MAPS, { body: map('large', { a: 'x'.repeat(900_000) }) })
     expect(refused).toMatchObject({ code: 507, body: { kind: 'Status', message: expect.stringMatching(/is full: nothing was written; free some space/) } })
