@@ -43,6 +43,7 @@ export async function operate(flags: StandaloneFlags, { api, url, token, log }: 
       installation,
       cluster,
       relistInterval: parseDuration(flags.relistInterval),
+      sourceAddresses: flags.sourceAddresses,
       instance: hostname(),
     })
     health?.addLivenessCheck('ping', () => undefined)

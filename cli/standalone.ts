@@ -20,6 +20,7 @@ export interface StandaloneFlags {
   installation?: string
   healthAddress?: string
   relistInterval: string
+  sourceAddresses?: string[]
   logLevel: LogLevel
 }
 
