@@ -80,9 +80,11 @@ export class Upkeep {
       this.#definitionLater(entry.name)
     } else if (type === 'DELETED' && kinds.kept(resource)?.terminating === true) this.#definitionLater(resource)
     if (resource === 'namespaces') this.#namespaceLater(entry.name)
-    else if (type === 'DELETED' && entry.namespace !== '') {
+    else if (type !== 'MODIFIED' && entry.namespace !== '') {
       const first = (resource === 'serviceaccounts' && entry.name === 'default') || (resource === 'configmaps' && entry.name === 'kube-root-ca.crt')
-      if (first || store.get({ resource: 'namespaces', namespace: '', name: entry.namespace })?.object.metadata.deletionTimestamp !== undefined) this.#namespaceLater(entry.namespace)
+      const namespace = store.get({ resource: 'namespaces', namespace: '', name: entry.namespace })
+      // One that was decided while its namespace's end was on the way to the disk comes after that end.
+      if ((first && type === 'DELETED') || namespace === undefined || namespace.object.metadata.deletionTimestamp !== undefined) this.#namespaceLater(entry.namespace)
     }
     if (resource === 'events') {
       if (type === 'DELETED') this.#eventSeen.delete(`${entry.namespace}/${entry.name}`)
@@ -98,8 +100,7 @@ export class Upkeep {
   async #namespace(name: string): Promise<void> {
     const { store, kinds, authority } = this.#options
     const entry = store.get({ resource: 'namespaces', namespace: '', name })
-    if (entry === undefined) return
-    if (entry.object.metadata.deletionTimestamp === undefined) {
+    if (entry !== undefined && entry.object.metadata.deletionTimestamp === undefined) {
       await this.#make('serviceaccounts', name, { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'default', namespace: name } })
       await this.#make('configmaps', name, {
         apiVersion: 'v1', kind: 'ConfigMap', data: { 'ca.crt': authority },
@@ -109,7 +110,7 @@ export class Upkeep {
     }
     let left = 0
     for (const kind of kinds.all()) if (kind.namespaced && kind.verbs.includes('delete')) left += await this.#removeAll(kind, store.list(kind.resource, name))
-    if (left > 0) return
+    if (left > 0 || entry === undefined) return
     await store.mutate({ resource: 'namespaces', namespace: '', name }, current => {
       if (current === undefined) return { type: 'gone' }
       const free = withoutHold(current.object)

@@ -100,6 +100,13 @@ describe('namespaces', () => {
     expect(read('namespaces', 'team')).toBeUndefined()
   })
 
+  test('an object that comes after the end of its namespace goes too', async () => {
+    const { metadata } = await create('configmaps', 'model')
+    await store.mutate({ resource: 'configmaps', namespace: 'gone', name: 'late' }, () => ({ type: 'put', object: { apiVersion: 'v1', kind: 'ConfigMap', metadata: { ...metadata, name: 'late', namespace: 'gone' } as unknown as JsonObject } }))
+    await upkeep.idle()
+    expect(store.list('configmaps', 'gone')).toEqual([])
+  })
+
   test('an end that a stop interrupted is taken up at the next start', async () => {
     await create('namespaces', 'team')
     await create('configmaps', 'free', {}, 'team')
