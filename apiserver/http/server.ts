@@ -65,10 +65,10 @@ export class HttpServer {
   /** Answers the address that clients use. */
   async listen(host: string, port: number): Promise<{ host: string; port: number }> {
     const { promise, resolve, reject } = Promise.withResolvers<void>()
-    this.#server.once('error', reject)
+    this.#server.once('error', cause => { reject(new Error(`the API cannot be served at ${host}:${port} (${cause.message}): name another address`, { cause })) })
     this.#server.listen({ host, port }, resolve)
     await promise
-    this.#server.off('error', reject)
+    this.#server.removeAllListeners('error')
     const { address, port: chosen } = this.#server.address() as AddressInfo
     this.#address = `${address.includes(':') ? `[${address}]` : address}:${chosen}`
     return { host: address, port: chosen }

@@ -102,7 +102,7 @@ describe('namespaces', () => {
 
   test('an object that comes after the end of its namespace goes too', async () => {
     const { metadata } = await create('configmaps', 'model')
-    await store.mutate({ resource: 'configmaps', namespace: 'gone', name: 'late' }, () => ({ type: 'put', object: { apiVersion: 'v1', kind: 'ConfigMap', metadata: { ...metadata, name: 'late', namespace: 'gone' } as unknown as JsonObject } }))
+    await store.mutate({ resource: 'configmaps', namespace: 'gone', name: 'late' }, () => ({ type: 'put', object: { apiVersion: 'v1', kind: 'ConfigMap', metadata: { ...metadata, name: 'late', namespace: 'gone' } } }))
     await upkeep.idle()
     expect(store.list('configmaps', 'gone')).toEqual([])
   })
