@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import type { Clock } from '../clock/clock.ts'
 import { AuditLog } from './access/audit.ts'
 import { loadTls } from './access/authority.ts'
-import type { Accounts } from './access/users.ts'
+import type { AccountSource } from './access/users.ts'
 import { configMaps, leases, namespaces, secrets, serviceAccounts } from './builtin/core.ts'
 import { definitions } from './builtin/definitions.ts'
 import { events, modernEvents } from './builtin/events.ts'
@@ -29,7 +29,7 @@ export interface ApiServerOptions {
   port: number
   /** DNS names and addresses that the server's certificate is for. */
   names: readonly string[]
-  accounts: () => Accounts
+  accounts: AccountSource
   clock: Clock
   /** The folder's database, where its opening was begun before the rest was loaded. The server closes it. */
   backend?: Promise<Backend>

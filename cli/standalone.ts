@@ -1,5 +1,6 @@
 // vireo standalone: a Kubernetes-compatible API on an embedded database and the operator on it, in one process.
 
+import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -19,6 +20,8 @@ export interface StandaloneFlags {
   name?: string[]
   installation?: string
   healthAddress?: string
+  /** False: the API alone. */
+  operator: boolean
   relistInterval: string
   sourceAddresses?: string[]
   logLevel: LogLevel
@@ -49,8 +52,13 @@ export async function runStandalone(flags: StandaloneFlags, signal: AbortSignal)
     const url = api.url.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:')
     const file = join(folder, 'kubeconfig')
     keepKubeconfig(folder, file, url, api.authority)
-    const { operate } = await import('./operate.ts')
-    await operate(flags, { api, url, token, log }, async () => { await tellNext(file, url) }, signal)
+    if (flags.operator) {
+      const { operate } = await import('./operate.ts')
+      await operate(flags, { api, url, token, log }, async () => { await tellNext(file, url) }, signal)
+    } else {
+      await tellNext(file, url)
+      if (!signal.aborted) await once(signal, 'abort')
+    }
   } finally {
     await api.close()
     say('Stopped. The next start finds everything as it was.')

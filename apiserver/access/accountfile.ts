@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock } from '../../clock/clock.ts'
-import { type Account, Accounts, hashToken, parseAccounts } from './users.ts'
+import { type Account, type AccountSource, Accounts, hashToken, parseAccounts } from './users.ts'
 
 /** How often it is looked at, ms. */
 const LOOK_EVERY = 1_000
@@ -46,14 +46,14 @@ export function addAccount(folder: string, account: Omit<Account, 'tokenHash'>):
   return token
 }
 
-/** The accounts of the file and of `own`, as of a second ago at most. A file that cannot be read leaves them as they were. */
-export function followAccounts(folder: string, own: readonly Account[], clock: Clock, onError: (error: Error) => void): () => Accounts {
+/** The accounts of the file and of `own`, as of a second ago at most, or as of now. A file that cannot be read leaves them as they were. */
+export function followAccounts(folder: string, own: readonly Account[], clock: Clock, onError: (error: Error) => void): AccountSource {
   let looked = -Infinity
   let stamp = ''
   let accounts = new Accounts(own)
-  return () => {
+  return ({ fresh = false } = {}) => {
     const now = clock.now()
-    if (now - looked < LOOK_EVERY) return accounts
+    if (!fresh && now - looked < LOOK_EVERY) return accounts
     looked = now
     try {
       const { mtimeMs, ino, size } = statSync(accountFile(folder))

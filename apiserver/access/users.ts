@@ -47,6 +47,9 @@ export class Accounts {
   }
 }
 
+/** Who there is; `fresh`: not as of a second ago. */
+export type AccountSource = (options?: { fresh?: boolean }) => Accounts
+
 const userOf = ({ name, groups = [] }: Account): User => ({ name, uid: '', groups: [...groups, AUTHENTICATED] })
 
 /** `subject` of a certificate that the authority signed: CN is the user, each O a group. */

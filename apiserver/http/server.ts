@@ -8,7 +8,7 @@ import type { Clock } from '../../clock/clock.ts'
 import type { AuditLog } from '../access/audit.ts'
 import type { Tls } from '../access/authority.ts'
 import { impersonationRefusal, isAllowed, isPathAllowed, pathRefusal, refusal } from '../access/authorize.ts'
-import { type Accounts, type User, userOfCertificate } from '../access/users.ts'
+import { type AccountSource, type User, userOfCertificate } from '../access/users.ts'
 import type { Discovery } from '../discovery/documents.ts'
 import type { OpenApi } from '../discovery/openapi.ts'
 import { ConflictError, PatchError } from '../merge/index.ts'
@@ -25,7 +25,7 @@ export interface ServerOptions {
   kinds: Kinds
   discovery: Discovery
   openapi: OpenApi
-  accounts: () => Accounts
+  accounts: AccountSource
   tls: Tls
   audit: AuditLog
   clock: Clock
@@ -201,7 +201,9 @@ export class HttpServer {
     const header = exchange.header('authorization')
     if (header !== undefined) {
       const token = /^Bearer +(\S+)$/i.exec(header)?.[1]
-      const user = token === undefined ? undefined : this.#options.accounts().byToken(token)
+      const { accounts } = this.#options
+      // A token that is not known may be a new user's.
+      const user = token === undefined ? undefined : accounts().byToken(token) ?? accounts({ fresh: true }).byToken(token)
       if (user === undefined) throw unauthorized()
       return user
     }

@@ -23,8 +23,8 @@ export class Standalone implements AsyncDisposable {
   get kubeconfig(): string { return join(this.folder, 'kubeconfig') }
 
   /** Resolves when it says where it is; rejects with its words when it ends instead. */
-  static async start(folder: string, { flags = [], under = [] }: { flags?: readonly string[]; under?: readonly string[] } = {}): Promise<Standalone> {
-    const [program, ...args] = [...under, process.execPath, join(root, 'cli/vireo.ts'), 'standalone', '--data', folder, '--listen', '127.0.0.1:0', '--log-level', 'warn', ...flags]
+  static async start(folder: string, { flags = [], under = [], listen = '127.0.0.1:0' }: { flags?: readonly string[]; under?: readonly string[]; listen?: string } = {}): Promise<Standalone> {
+    const [program, ...args] = [...under, process.execPath, join(root, 'cli/vireo.ts'), 'standalone', '--data', folder, '--listen', listen, '--log-level', 'warn', ...flags]
     const child = spawn(program!, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] })
     let output = ''
     const { promise, resolve, reject } = Promise.withResolvers<string>()
@@ -38,6 +38,8 @@ export class Standalone implements AsyncDisposable {
     child.once('exit', code => { reject(new Error(`vireo standalone ended with code ${code}: ${output}`)) })
     return new Standalone(folder, await promise, child, () => output)
   }
+
+  signal(signal: NodeJS.Signals): void { this.#child.kill(signal) }
 
   /** Answers the exit code; null where it was killed. */
   async end(signal: NodeJS.Signals): Promise<number | null> {
