@@ -11,6 +11,7 @@ import { type Account, Accounts, hashToken } from '../../../apiserver/access/use
 import { type ApiServer, type ApiServerOptions, certificateFolder, startApiServer } from '../../../apiserver/server.ts'
 import { onThread } from '../../../apiserver/store/thread.ts'
 import { systemClock } from '../../../clock/clock.ts'
+import { FakeClock } from '../../support/fakeclock.ts'
 
 const accounts = new Accounts([
   { name: 'admin', role: 'admin', tokenHash: hashToken('admin-token') }, { name: 'viewer', role: 'view', namespaces: ['default'], tokenHash: hashToken('viewer-token') }, { name: 'certified', role: 'view' },
@@ -180,6 +181,38 @@ describe('storage', () => {
     expect(server.authority).toBe(authority)
     expect((await ask('GET', `${MAPS}/kept`)).body).toEqual(body)
     expect(Number((await ask('POST', MAPS, { body: map('later') })).body.metadata.resourceVersion)).toBeGreaterThan(Number(body.metadata.resourceVersion))
+  })
+})
+
+describe('history', () => {
+  test('what is older than five minutes is answered 410: a watch by an event, a page with a token that goes on', async () => {
+    await stop()
+    const clock = new FakeClock()
+    await start({ clock })
+    const { body: first } = await ask('POST', MAPS, { body: map('a') })
+    await ask('POST', MAPS, { body: map('b', { old: 'x' }) })
+    const { body: page } = await ask('GET', `${MAPS}?limit=1`)
+    await ask('PUT', `${MAPS}/b`, { body: map('b', { new: 'x' }) })
+    expect((await ask('GET', `${MAPS}?limit=1&continue=${page.metadata.continue}`)).body.items[0]).toMatchObject({ metadata: { name: 'b' }, data: { old: 'x' } })
+    const watch = `${MAPS}?watch=true&timeoutSeconds=1&resourceVersion=${first.metadata.resourceVersion}`
+    await expect.poll(async () => { await clock.advance(60_000); return (await ask('GET', `${MAPS}?resourceVersionMatch=Exact&resourceVersion=${first.metadata.resourceVersion}`)).code }).toBe(410)
+    expect((await ask('GET', watch)).body).toMatchObject({ type: 'ERROR', object: { kind: 'Status', code: 410, reason: 'Expired', message: expect.stringMatching(/^too old resource version: \d+ \(\d+\)$/) } })
+    const expired = await ask('GET', `${MAPS}?limit=1&continue=${page.metadata.continue}`)
+    expect(expired).toMatchObject({ code: 410, body: { reason: 'Expired', metadata: { continue: expect.any(String) } } })
+    const rest = await ask('GET', `${MAPS}?continue=${expired.body.metadata.continue}`)
+    expect(rest.body.items.map(({ metadata, data }: { metadata: { name: string }; data?: object }) => [metadata.name, data])).toEqual([['b', { new: 'x' }], ['kube-root-ca.crt', expect.anything()]])
+  })
+
+  test('a bookmark comes every minute, with the newest revision; a watch ends at its time', async () => {
+    await stop()
+    const clock = new FakeClock()
+    await start({ clock })
+    const watching = ask('GET', `${MAPS}?watch=true&timeoutSeconds=90&allowWatchBookmarks=true&resourceVersion=0&fieldSelector=metadata.name%3Dnone`)
+    await clock.asleep(ms => ms === 90_000)
+    const { body: made } = await ask('POST', MAPS, { body: map('other') })
+    await clock.advance(60_000)
+    await clock.advance(30_000)
+    expect((await watching).body).toMatchObject({ type: 'BOOKMARK', object: { kind: 'ConfigMap', metadata: { resourceVersion: made.metadata.resourceVersion } } })
   })
 })
 
