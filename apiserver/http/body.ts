@@ -1,6 +1,7 @@
 // Reads what a client sends, within limits, and makes a JSON value of it.
 
 import type { IncomingMessage } from 'node:http'
+import type { ScalarTag, Tags } from 'yaml'
 import { type ApiFailure, badRequest, entityTooLarge, unsupportedMediaType } from '../registry/failure.ts'
 import { parseStrict, strictComplaints } from '../schema/index.ts'
 import type { Json, JsonObject } from '../schema/types.ts'
@@ -66,6 +67,20 @@ function decode(body: Buffer): string {
   }
 }
 
+/**
+ * To Kubernetes' reader dates and numbers to the base of 60 are texts (a MAC address of digits is none of them), and so is a lone
+ * point or sign, as in managedFields, which the library takes for a number that is none.
+ */
+const asKubernetes = (tags: Tags): Tags => tags.filter(tag => typeof tag !== 'object' || (tag.tag !== 'tag:yaml.org,2002:timestamp' && !(isScalarTag(tag) && tag.format === 'TIME'))).map(tag => typeof tag === 'object' && isScalarTag(tag) && tag.test?.test('.') === true ? { ...tag, test: new RegExp(`^(?=.*[0-9])(?:${tag.test.source})`) } : tag)
+
+const isScalarTag = (tag: Exclude<Tags[number], string>): tag is ScalarTag => tag.collection === undefined
+
+/** JSON has no way to say these. */
+function finite(_: string, value: unknown): unknown {
+  if (typeof value === 'number' && !Number.isFinite(value)) throw new Unparsable(`yaml: ${value} is no number of JSON`)
+  return value
+}
+
 async function parseYaml(body: Buffer): Promise<Parsed> {
   const { LineCounter, parseDocument } = await import('yaml')
   const lineCounter = new LineCounter()
@@ -74,14 +89,14 @@ async function parseYaml(body: Buffer): Promise<Parsed> {
   let value: unknown
   try {
     // YAML 1.1, as kubectl and kube-apiserver read it.
-    document = parseDocument(text, { version: '1.1', uniqueKeys: false, schema: 'yaml-1.1', merge: true, lineCounter })
+    document = parseDocument(text, { version: '1.1', uniqueKeys: false, schema: 'yaml-1.1', merge: true, lineCounter, customTags: asKubernetes })
     const [error] = document.errors
     if (error !== undefined) throw error
     value = document.toJS({ maxAliasCount: 100 })
   } catch (error) {
     throw new Unparsable(`yaml: ${error instanceof Error ? error.message.split('\n')[0] : String(error)}`)
   }
-  const json = Buffer.from(JSON.stringify(value ?? null))
+  const json = Buffer.from(JSON.stringify(value ?? null, finite))
   if (json.length > MAX_BODY) throw entityTooLarge(`Request entity too large: limit is ${MAX_BODY}`)
   checkDepth(json)
   return { value: JSON.parse(json.toString('utf8')) as Json, complaints: await duplicatesOf(document.contents, offset => lineCounter.linePos(offset).line) }

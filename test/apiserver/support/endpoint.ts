@@ -51,7 +51,7 @@ export class Endpoint {
 }
 
 function parse(text: string, type: string, path: string): unknown {
-  if (type.startsWith('application/yaml')) return parseYaml(text, { version: '1.1' })
+  if (type.startsWith('application/yaml')) return parseYaml(text.replaceAll(/^(\s*)\.: /gm, '$1".": '), { version: '1.1' })
   if (!type.startsWith('application/json')) return text
   try {
     if (path.includes('watch=')) return text.split('\n').filter(line => line !== '').map(line => JSON.parse(line) as unknown)
