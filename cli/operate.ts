@@ -21,11 +21,15 @@ import { kubeconfig } from './kubeconfig.ts'
 import { localLibvirt } from './local.ts'
 import { OPERATOR, type StandaloneFlags, say } from './standalone.ts'
 
+/** Holds the Secrets that Hypervisors name, as in a cluster. */
+const NAMESPACE = 'vireo-system'
+
 export interface Parts { api: ApiServer; url: string; token: string; log: Log }
 
 /** Resolves when `signal` aborts and the operator has ended. `ready` is called once the kinds are served. */
 export async function operate(flags: StandaloneFlags, { api, url, token, log }: Parts, ready: () => Promise<void>, signal: AbortSignal): Promise<void> {
   const metrics = new Metrics()
+  metrics.collectProcess()
   const transport = new Transport({ kubeConfig: () => loadConfig(kubeconfig({ url, authority: api.authority, user: OPERATOR, credentials: { token } })), metrics: metrics.requests })
   const health = flags.healthAddress === undefined ? undefined : new HealthServer({ address: flags.healthAddress, registry: metrics.registry })
   try {
@@ -33,7 +37,7 @@ export async function operate(flags: StandaloneFlags, { api, url, token, log }: 
     await install(client, signal)
     const cluster = (await client.get<KubeObject>(namespaces, undefined, 'kube-system', { signal })).metadata.uid
     const installation = flags.installation ?? await api.constant('installation', randomUUID())
-    const registry = createRegistry()
+    const registry = createRegistry({}, { allowLocal: flags.allowLocalUris })
     const operator = new Operator({
       transport,
       open: async (uri, options) => await registry.open(uri, options),
@@ -42,6 +46,7 @@ export async function operate(flags: StandaloneFlags, { api, url, token, log }: 
       metrics,
       installation,
       cluster,
+      namespace: NAMESPACE,
       relistInterval: parseDuration(flags.relistInterval),
       sourceAddresses: flags.sourceAddresses,
       instance: hostname(),
@@ -59,12 +64,13 @@ export async function operate(flags: StandaloneFlags, { api, url, token, log }: 
   }
 }
 
-/** The kinds, and a Hypervisor that takes what names none, unless somebody made one already. */
+/** The kinds, the operator's own namespace, and a Hypervisor that takes what names none, unless somebody made one already. */
 async function install(client: Client, signal: AbortSignal): Promise<void> {
   for (const kind of kinds) {
     const definition = customResourceDefinition(kind)
     await client.applyPatch(customResourceDefinitions, undefined, definition.metadata.name, definition as unknown as Draft, { fieldManager: OPERATOR, force: true, signal })
   }
+  if (await client.find(namespaces, undefined, NAMESPACE, { signal }) === undefined) await client.create(namespaces, undefined, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE } }, { fieldManager: OPERATOR, signal })
   if ((await client.list(hypervisors, { signal })).items.length > 0) return
   const local = await localLibvirt()
   const [name, uri] = local ? ['local', 'qemu:///system'] : ['embedded', 'test:///default']

@@ -22,6 +22,7 @@ export interface StandaloneFlags {
   healthAddress?: string
   /** False: the API alone. */
   operator: boolean
+  allowLocalUris: boolean
   relistInterval: string
   sourceAddresses?: string[]
   logLevel: LogLevel

@@ -44,6 +44,7 @@ program.command('standalone')
   .addOption(new Option('--installation <uuid>', 'UUID that the identities on the hosts derive from (default: one kept in the database)').env('VIREO_INSTALLATION'))
   .addOption(new Option('--health-address <address>', 'where /healthz, /readyz and /metrics of the operator are served (default: nowhere)').env('VIREO_HEALTH_ADDRESS'))
   .option('--relist-interval <duration>', 'how often each host is listed anew, for what has no event', '10m')
+  .option('--allow-local-uris', 'let connection URIs name files that the controller reads and programs that it runs (socket, keyfile, pkipath, command, ext …)', false)
   .addOption(sourceAddresses())
   .addOption(new Option('--log-level <level>', 'least severe level that is logged').choices(['trace', 'debug', 'info', 'warn', 'error']).env('VIREO_LOG_LEVEL').default('info'))
   .action(async (flags: StandaloneFlags) => {

@@ -19,7 +19,7 @@ describe('addresses', () => {
   })
   test.each(['6443', 'localhost', '::1:80', 'a:b', 'host:70000', ''])('%j is refused with what to write', text => { expect(() => parseAddress(text)).toThrow(/write HOST:PORT/) })
   test('one that other machines reach is refused unless it is meant', async () => {
-    await expect(runStandalone({ data: '/nowhere', listen: '0.0.0.0:0', operator: true, relistInterval: '10m', logLevel: 'error' }, new AbortController().signal)).rejects.toThrow(/reachable from other machines: add --public/)
+    await expect(runStandalone({ data: '/nowhere', listen: '0.0.0.0:0', operator: true, allowLocalUris: false, relistInterval: '10m', logLevel: 'error' }, new AbortController().signal)).rejects.toThrow(/reachable from other machines: add --public/)
   })
 })
 
