@@ -25,6 +25,7 @@ let errors: string[]
 async function start(options: Partial<ApiServerOptions> = {}): Promise<void> {
   server = await startApiServer({ folder, host: '127.0.0.1', port: 0, names: ['localhost', '127.0.0.1'], accounts: () => accounts, clock: systemClock, onError: (error, what) => { errors.push(`${what}: ${error.message}`) }, ...options })
   agent = new Agent({ connect: { ca: server.authority } })
+  await server.idle()
 }
 async function stop(): Promise<void> {
   await agent.close()
