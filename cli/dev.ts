@@ -2,12 +2,11 @@
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { access, copyFile, mkdir, readdir, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join, relative, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type ControlPlane, startControlPlane } from '../scripts/devcluster/controlplane.ts'
-import { socketPaths } from '../drivers/targets.ts'
-import { parseURI } from '../drivers/uri.ts'
+import { localLibvirt, onPath } from './local.ts'
 import { stopSignal } from './signals.ts'
 
 export interface DevFlags { data: string; healthAddress: string; logLevel: string }
@@ -45,21 +44,6 @@ async function install(plane: ControlPlane): Promise<void> {
   await kubectl(plane, ['apply', '--server-side', '--force-conflicts', '-f', join(checkout, 'manifests/crds')])
   await kubectl(plane, ['wait', '--for=condition=Established', '--timeout=60s', '-f', join(checkout, 'manifests/crds')])
   await kubectl(plane, ['apply', '-f', '-'], 'apiVersion: v1\nkind: Namespace\nmetadata: {name: vireo-system}\n')
-}
-
-/** True where a libvirtd listens on this machine. */
-async function localLibvirt(): Promise<boolean> {
-  for (const path of socketPaths(parseURI('qemu:///system'))) {
-    if (await access(path).then(() => true, () => false)) return true
-  }
-  return false
-}
-
-async function onPath(program: string): Promise<boolean> {
-  for (const folder of (process.env.PATH ?? '').split(':')) {
-    if (folder !== '' && !folder.endsWith('node_modules/.bin') && await access(join(folder, program)).then(() => true, () => false)) return true
-  }
-  return false
 }
 
 async function tellNext(kubeconfig: string, ownKubectl: string, dir: string): Promise<void> {

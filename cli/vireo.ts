@@ -7,10 +7,14 @@ import { Command, Option } from 'commander'
 import type { ControllerFlags } from './controller.ts'
 import type { DevFlags } from './dev.ts'
 import { stopSignal } from './signals.ts'
+import type { StandaloneFlags } from './standalone.ts'
+import type { UserFlags } from './user.ts'
 
 const program = new Command('vireo')
   .description('Virtual machines declarative on the libvirt hosts people already have.')
   .showHelpAfterError()
+
+const sourceAddresses = (): Option => new Option('--source-addresses <ranges>', 'addresses that images may come from although they are loopback, link-local or a cloud\'s metadata service: 127.0.0.0/8,fd00:1::5').env('VIREO_SOURCE_ADDRESSES').argParser(text => text.split(',').map(range => range.trim()).filter(range => range !== ''))
 
 program.command('controller')
   .description('Runs the operator against a Kubernetes cluster.')
@@ -22,12 +26,64 @@ program.command('controller')
   .addOption(new Option('--lease-namespace <namespace>', 'namespace of the Lease').env('VIREO_NAMESPACE').default('vireo-system'))
   .option('--allow-local-uris', 'let connection URIs name files that the controller reads and programs that it runs (socket, keyfile, pkipath, command, ext …)', false)
   .option('--relist-interval <duration>', 'how often each host is listed anew, for what has no event', '10m')
-  .addOption(new Option('--source-addresses <ranges>', 'addresses that images may come from although they are loopback, link-local or a cloud\'s metadata service: 127.0.0.0/8,fd00:1::5').env('VIREO_SOURCE_ADDRESSES').argParser(text => text.split(',').map(range => range.trim()).filter(range => range !== '')))
+  .addOption(sourceAddresses())
   .addOption(new Option('--log-level <level>', 'least severe level that is logged').choices(['trace', 'debug', 'info', 'warn', 'error']).env('VIREO_LOG_LEVEL').default('info'))
   .action(async (flags: ControllerFlags) => {
     const { runController } = await import('./controller.ts')
     flushCompileCache()
     await runController(flags, stopSignal())
+  })
+
+program.command('standalone')
+  .description('Runs a Kubernetes-compatible API on an embedded database and the operator on it, in one process: no cluster needed.')
+  .addOption(new Option('--data <folder>', 'where everything is kept: database, keys, certificates, kubeconfig, audit log').env('VIREO_DATA').default('/var/lib/vireo/standalone'))
+  .addOption(new Option('--listen <address>', 'HOST:PORT of the API; port 0 takes one that is free').env('VIREO_LISTEN').default('127.0.0.1:6443'))
+  .addOption(new Option('--public', 'allow an address that other machines reach').env('VIREO_PUBLIC'))
+  .option('--name <name...>', 'further DNS names and addresses that clients reach the API by: its certificate names them')
+  .option('--no-operator', 'serve the API alone: a "vireo controller" elsewhere works on it')
+  .addOption(new Option('--installation <uuid>', 'UUID that the identities on the hosts derive from (default: one kept in the database)').env('VIREO_INSTALLATION'))
+  .addOption(new Option('--health-address <address>', 'where /healthz, /readyz and /metrics of the operator are served (default: nowhere)').env('VIREO_HEALTH_ADDRESS'))
+  .option('--relist-interval <duration>', 'how often each host is listed anew, for what has no event', '10m')
+  .option('--allow-local-uris', 'let connection URIs name files that the controller reads and programs that it runs (socket, keyfile, pkipath, command, ext …)', false)
+  .addOption(sourceAddresses())
+  .addOption(new Option('--log-level <level>', 'least severe level that is logged').choices(['trace', 'debug', 'info', 'warn', 'error']).env('VIREO_LOG_LEVEL').default('info'))
+  .action(async (flags: StandaloneFlags) => {
+    const { runStandalone } = await import('./standalone.ts')
+    flushCompileCache()
+    await runStandalone(flags, stopSignal())
+  })
+
+const data = (): Option => new Option('--data <folder>', 'folder of the standalone vireo').env('VIREO_DATA').default('/var/lib/vireo/standalone')
+
+program.command('backup <folder>')
+  .description('Copies all that a standalone vireo keeps into a new folder, while it runs. The copy holds the key of its Secrets.')
+  .addOption(data())
+  .action(async (folder: string, flags: { data: string }) => {
+    const { backUp } = await import('../apiserver/backup.ts')
+    backUp(flags.data, folder)
+    process.stdout.write(`Backed up ${flags.data} to ${folder}: keep it as safe as the Secrets in it.\n`)
+  })
+
+program.command('restore <folder>')
+  .description('Puts a backup back, into a folder that holds no database.')
+  .addOption(data())
+  .action(async (folder: string, flags: { data: string }) => {
+    const { restore } = await import('../apiserver/backup.ts')
+    restore(folder, flags.data)
+    process.stdout.write(`Restored ${folder} to ${flags.data}: start "vireo standalone" with it.\n`)
+  })
+
+program.command('user <name>')
+  .description('Lets a user into a standalone vireo and prints its kubeconfig; of the same name again, the old token is refused.')
+  .addOption(data())
+  .addOption(new Option('--role <role>', 'admin may do everything, view may read all but Secrets').choices(['admin', 'view']).default('view'))
+  .option('--namespace <name...>', 'only in these namespaces')
+  .option('--certificate', 'a client certificate in place of a token')
+  .option('--server <url>', 'address of the API in the kubeconfig (default: as in the administrator\'s)')
+  .option('--remove', 'take the user away')
+  .action(async (name: string, flags: UserFlags) => {
+    const { user } = await import('./user.ts')
+    process.stdout.write(await user(name, flags))
   })
 
 program.command('dev')

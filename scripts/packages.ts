@@ -21,6 +21,7 @@ const needed: Record<string, string> = {
   'cpio': 'packing the guest’s initrd',
   'syslinux': 'the guest’s boot loader',
   'mtools': 'writing the guest’s disk without mounting it',
+  'strace': 'seeing that a write is on the disk before it is answered',
   'xorriso': 'making and reading cloud-init media',
   'python3-libvirt': 'libvirt’s own client, beside which bench/rpc runs',
   'openssh-server': 'the SSH server of a private host',

@@ -9,7 +9,7 @@ import { judge } from './verdict.ts'
 import type { Report, Verdict } from './verdict.ts'
 
 /** Each is a folder of test/ and a project of vitest.config.ts; none may be empty. */
-const suites = ['unit', 'bed', 'real', 'conformance', 'e2e', 'breaks']
+const suites = ['unit', 'bed', 'real', 'conformance', 'apiserver', 'e2e', 'breaks']
 
 const root = join(import.meta.dirname, '..')
 const say = (line: string): void => console.log(line)

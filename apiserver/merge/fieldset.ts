@@ -46,7 +46,8 @@ function compareElements(a: Element, b: Element): number {
 
 /** An immutable set of fields. */
 export class FieldSet {
-  static readonly empty = new FieldSet(new Map())
+  // `this` and not the name: what tsc 7.0 makes of an initializer that names its own class fails when it is loaded.
+  static readonly empty = new this(new Map())
   readonly #nodes: ReadonlyMap<Element, Node>
 
   private constructor(nodes: ReadonlyMap<Element, Node>) {

@@ -16,7 +16,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   observed: ['clock', 'drivers', 'xml'],
   reconcilers: ['clock', 'controller', 'crds', 'drivers', 'observed', 'xml'],
   operator: ['clock', 'controller', 'crds', 'drivers', 'observed', 'reconcilers', 'xml'],
-  apiserver: ['clock', 'crds'],
+  apiserver: ['clock'],
   cli: ['apiserver', 'clock', 'controller', 'crds', 'drivers', 'observed', 'operator', 'reconcilers', 'xml'],
 }
 
@@ -32,6 +32,9 @@ const PACKAGES: Record<string, string[]> = {
   '@mongodb-js/saslprep': ['drivers'],
   'typebox': ['crds'],
   '@marcbachmann/cel-js': ['apiserver'],
+  '@peculiar/x509': ['apiserver'],
+  'protobufjs': ['apiserver'],
+  'node:sqlite': ['apiserver'],
   're2js': ['apiserver'],
   'rfc6902': ['apiserver'],
 }
@@ -87,6 +90,16 @@ describe('imports', () => {
     for (const file of new Set(core.filter(({ from }) => from === 'node:net').map(({ file: of }) => of))) {
       expect(readFileSync(join(root, file), 'utf8')).toMatch(/import \{ (isIP(v[46])?(, )?)+ \} from 'node:net'/)
     }
+  })
+
+  test('the API\'s store knows no API, and nothing of the API knows HTTP but what puts it together', () => {
+    const inStore = imports.filter(({ file }) => file.startsWith('apiserver/store/'))
+    expect(inStore.length).toBeGreaterThan(20)
+    expect(inStore.filter(({ from }) => isOurs(from) && !/^(?:apiserver\/store\/|apiserver\/schema\/types\.ts|clock\/)/.test(from)).map(({ file, from }) => `${file} imports ${from}`)).toEqual([])
+    const knowHttp = imports.filter(({ file, from }) => file.startsWith('apiserver/') && !file.startsWith('apiserver/http/') && (from.startsWith('apiserver/http/') || /^node:https?$/.test(from)))
+    expect([...new Set(knowHttp.map(({ file }) => file))]).toEqual(['apiserver/server.ts'])
+    const sqlite = imports.filter(({ folder, from }) => folder === 'apiserver' && from === 'node:sqlite')
+    expect([...new Set(sqlite.map(({ file }) => file))].filter(file => !file.startsWith('apiserver/store/'))).toEqual(['apiserver/backup.ts'])
   })
 
   test.each(Object.entries(PACKAGES))('%s is used where its side is known: %j', (name, allowed) => {

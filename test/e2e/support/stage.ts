@@ -20,6 +20,10 @@ import type { ControlPlane } from '../../../scripts/devcluster/controlplane.ts'
 import { startLibvirtd } from '../../support/libvirtd.ts'
 import type { PrivateLibvirtd } from '../../support/libvirtd.ts'
 import { until } from '../../support/until.ts'
+import { startStandalonePlane } from './standaloneplane.ts'
+
+/** VIREO_API=standalone: the same tests on vireo's own API. */
+const standalone = process.env['VIREO_API'] === 'standalone'
 
 const checkout = join(import.meta.dirname, '../../..')
 
@@ -55,9 +59,9 @@ export class Stage implements AsyncDisposable {
   /** `existing`: another stage's host, which then stays that one's. `halting`: no guest boots (LibvirtdOptions). */
   static async start({ existing, halting }: { existing?: PrivateLibvirtd; halting?: boolean } = {}): Promise<Stage> {
     const dir = await mkdtemp(join(tmpdir(), `vireo-e2e-${process.pid}-`))
-    const [plane, host] = await Promise.all([startControlPlane({ dir, durable: false }), existing ?? startLibvirtd({ name: 'e2e', halting })])
+    const [plane, host] = await Promise.all([standalone ? startStandalonePlane(dir) : startControlPlane({ dir, durable: false }), existing ?? startLibvirtd({ name: 'e2e', halting })])
     // The Deployment is left out: no node runs here, and the controller runs beside the test instead.
-    for (const file of ['namespace', 'serviceaccount', 'rbac']) await ok(plane, ['apply', '-f', join(checkout, `manifests/install/${file}.yaml`)])
+    for (const file of ['namespace', 'serviceaccount', ...standalone ? [] : ['rbac']]) await ok(plane, ['apply', '-f', join(checkout, `manifests/install/${file}.yaml`)])
     await ok(plane, ['apply', '--server-side', '-k', join(checkout, 'manifests/crds')])
     await ok(plane, ['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s'])
     const kubeconfig = await plane.kubeconfigForServiceAccount('vireo-system', 'vireo')
