@@ -150,7 +150,8 @@ async function archive(root: string, target: string): Promise<void> {
   await runOk(['cpio', '--null', '--create', '--quiet', '--format=newc', '--owner=0:0', `--file=${target}`], { cwd: root, input: names })
 }
 
-async function busybox(): Promise<string> {
+/** The path of a busybox that needs no libraries. */
+export async function busybox(): Promise<string> {
   for (const path of ['/bin/busybox', '/usr/bin/busybox']) {
     if (await stat(path).catch(() => undefined) !== undefined) return path
   }
