@@ -5,6 +5,7 @@ const needed: Record<string, string> = {
   'libvirt-daemon-system': 'the daemon under test, with its networks and network filters',
   'libvirt-daemon-driver-qemu': 'its QEMU driver',
   'libvirt-daemon-driver-lxc': 'its LXC driver',
+  'libvirt-daemon-driver-vbox': 'its VirtualBox driver, which says what it lacks',
   'libvirt-clients': 'virsh, to look at a host independently',
   'qemu-system-x86': 'guests',
   'qemu-utils': 'qemu-img',
