@@ -1,5 +1,7 @@
 #!/bin/sh
-# What runs in a test's container: brings every network interface up with a lease. Its end is the container's.
+# What runs in a test's container: answers on its console, and brings every network interface up with a lease. Its end is the
+# container's.
+(while read -r line; do echo "heard: $line"; done) < /dev/console &
 ip link set lo up
 while :; do
   # One that is attached later keeps the name that it had on the host.
