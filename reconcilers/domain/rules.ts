@@ -98,6 +98,8 @@ export function domainRules(): MergeRules {
     list: (path, name) => (path === 'devices' ? DEVICES[name] : LISTS[`${path}/${name}`]),
     equal: (path, found, wanted) => {
       if (path === 'os/type@machine') return sameMachine(found, wanted)
+      // No domain has none: the driver does not tell.
+      if (path === 'memory#text' || path === 'currentMemory#text') return Number(found) === 0
       if (path.endsWith('/mac@address')) return found.toLowerCase() === wanted.toLowerCase()
       return false
     },
