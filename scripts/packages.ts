@@ -30,6 +30,8 @@ const needed: Record<string, string> = {
   'socat': 'ways into a private host, and the stand-in for any program that carries a connection',
   'sasl2-bin': 'users and passwords of a daemon that asks for SASL',
   'libsasl2-modules': 'its SCRAM and PLAIN mechanisms',
+  'mmdebstrap': 'the Xen host’s root file system',
+  'e2fsprogs': 'the Xen host’s disk',
 }
 
 /** Installs what is missing, as root; throws a sentence that says what to do where it cannot. */

@@ -1,10 +1,9 @@
 // Makes a private host one for Linux containers (libvirt's LXC driver), and containers of busybox for it.
-import { chmod, copyFile, mkdir, readdir, readFile, rmdir, symlink } from 'node:fs/promises'
+import { chmod, copyFile, mkdir, readdir, readFile, rmdir } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import type { Connection, DomainRef } from '../../../drivers/driver.ts'
-import { runOk } from '../../../scripts/run.ts'
-import { busybox } from '../guest.ts'
 import type { HostExtension, PrivateLibvirtd } from '../libvirtd.ts'
+import { installBusybox } from '../linux.ts'
 import { until } from '../until.ts'
 
 const sources = join(import.meta.dirname, 'lxc')
@@ -31,11 +30,8 @@ async function removeCgroup(path: string): Promise<void> {
 /** Makes a root file system of busybox on the host; answers its path there. Its first process takes a lease on each interface. */
 export async function containerRoot(host: PrivateLibvirtd, name: string): Promise<string> {
   const root = join(host.root, 'var/lib/vireo', name)
-  for (const folder of ['bin', 'dev', 'etc', 'proc', 'run', 'sys']) await mkdir(join(root, folder), { recursive: true })
-  await copyFile(await busybox(), join(root, 'bin/busybox'))
-  for (const applet of (await runOk([join(root, 'bin/busybox'), '--list'])).trim().split('\n')) {
-    if (applet !== 'busybox') await symlink('busybox', join(root, 'bin', applet))
-  }
+  for (const folder of ['dev', 'etc', 'proc', 'run', 'sys']) await mkdir(join(root, folder), { recursive: true })
+  await installBusybox(join(root, 'bin'))
   for (const [source, target] of [['rc.sh', 'rc'], ['lease.sh', 'lease']] as const) {
     await copyFile(join(sources, source), join(root, 'etc', target))
     await chmod(join(root, 'etc', target), 0o755)
