@@ -88,7 +88,9 @@ export function nextDocument({ wanted, record, owner, found, spelling = new Map(
   const paths = applied === undefined ? undefined : changesBetween(applied, record).map(change => change.path)
   // A secret is in no record: it is always as the spec says.
   const asked = (path: string): boolean => isSecret(path) || (paths === undefined ? !unmarked || correct : paths.some(other => path === other || ['/', '@', '#'].some(mark => path.startsWith(`${other}${mark}`) || other.startsWith(`${path}${mark}`))))
-  const merged: Merged = merge3(withoutMetadata(found), wanted, applied, { ...domainRules(), keep: change => isSpelled(known, change) || (unmarked && isDetail(change)) || (!correct && !asked(change.path)) })
+  const merged: Merged = merge3(withoutMetadata(found), wanted, applied, { ...domainRules(), keep: change => isSpelled(known, change) || (!correct && !asked(change.path)) })
+  const told = (list: Change[]): Change[] => (unmarked ? list.filter(change => !isDetail(change)) : list)
+  const changes = told(merged.changes)
   const spelled = merged.kept.filter(change => isSpelled(known, change))
   const document = withMetadata(merged.document, renderMetadata(childOf(found, 'metadata'), owner, record, new Map(spelled.map(({ path, wanted: text = '', found: was = '' }) => [path, { wanted: text, found: was }]))))
   const marked = ownerOf(found)
@@ -96,9 +98,9 @@ export function nextDocument({ wanted, record, owner, found, spelling = new Map(
   const sameRecord = applied !== undefined && sameXml(applied, record) && spelled.every(change => isSpelled(kept, change))
   return {
     document,
-    differs: merged.changes.length > 0 || (!unmarked && (!sameOwner || !sameRecord)),
-    changes: merged.changes.map(masked),
-    drift: merged.kept.filter(change => !spelled.includes(change) && !(unmarked && isDetail(change))).map(masked),
+    differs: changes.length > 0 || (!unmarked && (!sameOwner || !sameRecord)),
+    changes: changes.map(masked),
+    drift: told(merged.kept.filter(change => !spelled.includes(change))).map(masked),
     asked,
   }
 }

@@ -4,15 +4,15 @@
 export interface DriverLimits {
   /** Keeps a domain's metadata: without it there is no mark of whose a domain is, and no record of what was rendered last. */
   keepsMetadata: boolean
-  /** Takes the configuration of a domain that is defined already. */
-  redefines: boolean
+  /** When it takes another configuration of a domain that is defined already. */
+  redefines: 'Always' | 'WhileOff' | 'Never'
 }
 
 const LIMITS: Record<string, DriverLimits> = {
-  ESX: { keepsMetadata: false, redefines: false },
-  OpenVZ: { keepsMetadata: false, redefines: false },
-  VMware: { keepsMetadata: false, redefines: true },
+  ESX: { keepsMetadata: false, redefines: 'Never' },
+  OpenVZ: { keepsMetadata: false, redefines: 'Never' },
+  VMware: { keepsMetadata: false, redefines: 'WhileOff' },
 }
 
 /** `driver` is libvirt's name of it. */
-export const limitsOf = (driver: string): DriverLimits => LIMITS[driver] ?? { keepsMetadata: true, redefines: true }
+export const limitsOf = (driver: string): DriverLimits => LIMITS[driver] ?? { keepsMetadata: true, redefines: 'Always' }

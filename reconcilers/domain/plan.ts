@@ -170,20 +170,21 @@ function planExisting(inputs: DomainInputs, observed: ObservedDomain): Plan<Doma
     return planOf({ reason: 'Conflict', message: `Domain ${binding.name} on the host differs from the spec and adoptionPolicy is IfUnchanged; it differs in ${differences(altered)}. Write these into the spec as they are, or set adoptionPolicy: Always to have them corrected.` })
   }
   const config: DomainAction[] = []
+  const active = isActive(observed)
   const defines = next.differs || !observed.persistent
-  if (defines && limits.redefines) {
+  const waiting = defines && (limits.redefines === 'Never' || (limits.redefines === 'WhileOff' && active))
+  if (defines && !waiting) {
     const what = foreign ? `Adopted domain ${binding.name}.` : ownership === 'Rebuilt' ? `Took over domain ${binding.name} from a cluster that was rebuilt.` : !observed.persistent ? 'Made the transient domain persistent.' : next.changes.length === 0 ? 'Updated our record in the domain.' : `Redefined the domain: ${differences(next.changes)}.`
     const adopted = foreign && found!.live !== undefined ? altered.filter(change => waits(rendered!.wanted, change)).map(change => ({ path: specPath(change.path), current: shown(specPath(change.path), change.found), desired: shown(specPath(change.path), change.wanted), apply: 'ColdStart' as const })) : undefined
     config.push({ type: 'Defined', guarded: foreign || ownership === 'Rebuilt', xml: serializeXml(next.document), reason: inSpec(what, object), adopted })
   }
   config.push(...autostart(inputs, observed.autostart))
-  const active = isActive(observed)
-  const live = planLive(inputs, next, active)
+  const live = waiting ? unstaged(planLive(inputs, next, active), next, inputs) : planLive(inputs, next, active)
   const power = updated(powerOf(inputs, { ...observed, active, ending: isEnding(observed) }), inputs, live, observed)
   const drift = reports(inputs) ? [...next.drift.map(change => ({ path: specPath(change.path), expected: change.wanted, found: change.found })), ...live.drift, ...power.drift] : []
   const stands = standing(power, inputs)
   const fixed: Standing = { reason: 'Unsupported', message: `Hypervisor ${bound.name} (driver ${bound.host.facts?.driver}) cannot change the configuration of a domain that exists; it differs in ${inSpec(differences(next.changes), object)}. Write these as they are on the host, or delete the object and create it again.` }
-  return planOf(defines && !limits.redefines && isSettled(stands) ? fixed : stands, {
+  return planOf(waiting && limits.redefines === 'Never' && isSettled(stands) ? fixed : stands, {
     // What is drift is told by the record: where drift stays, the record may say "done" only once it is.
     actions: [...seedActions(inputs.seed), ...(correct ? [...config, ...live.actions] : [...live.actions, ...config]), ...power.actions],
     pending: live.pending,
@@ -247,6 +248,16 @@ function planLive(inputs: DomainInputs, next: NextDocument, active: boolean): Li
   } else due.push(balloon?.left)
   plan.requeueAfter = soonest(...due)
   return plan
+}
+
+/** What waits where the configuration cannot be changed now: for the guest to be off, or, where it never can be, nothing. */
+function unstaged(live: LivePlan, next: NextDocument, { limits, object }: DomainInputs): LivePlan {
+  if (limits.redefines === 'Never') return { ...live, pending: [], restartRequired: false }
+  const staged = next.changes.map(change => {
+    const path = specPath(change.path)
+    return { path: inSpec(path, object), current: shown(path, change.found), desired: shown(path, change.wanted), apply: 'ColdStart' as const }
+  })
+  return { ...live, pending: unique([...live.pending, ...staged]), restartRequired: true }
 }
 
 /** Where a live change stands in the document: to tell whether it was asked for. */

@@ -76,6 +76,20 @@ describe('a change of the spec', () => {
     expect(bed.plan()).toMatchObject({ actions: [], standing: { reason: 'Unsupported', message: expect.stringContaining('disk') } })
   })
 
+  test('promises nothing there that a cold start would not bring', () => {
+    const bed = settled('ESX').edit(spec => { spec.memory = '2Gi' })
+    bed.plan()
+    expect(bed.plan()).toMatchObject({ pending: [], restartRequired: false })
+  })
+
+  test('waits on VMware while the guest runs, and is defined once it is off', () => {
+    const bed = settled('VMware').edit(spec => { spec.maxCpus = 2 })
+    expect(bed.plan()).toMatchObject({ actions: [], standing: { reason: 'Available' }, restartRequired: true, pending: [{ path: 'maxCpus', current: '1', desired: '2', apply: 'ColdStart' }] })
+    bed.power(5, 0)
+    expect(types(bed.settle())).toEqual(['Defined', 'Started'])
+    expect(bed.plan()).toMatchObject({ actions: [], pending: [], restartRequired: false })
+  })
+
   test('is defined on VMware, which takes it', () => {
     const bed = settled('VMware', stopped).edit(spec => { spec.memory = '2Gi' })
     expect(types(bed.settle())).toEqual(['Defined'])
@@ -114,6 +128,22 @@ describe('what is rendered', () => {
     const document = defined(driver, offering(osType, type))
     expect(document.attributes.type).toBe(type)
     expect(childOf(document, 'os', 'type')!.children).toEqual([osType])
+  })
+
+  test('a console that an overlay adds is the one that the host numbered', () => {
+    const bed = new Bed({ driver: 'LXC', spec: { memory: '1Gi', xml: `<devices><console type='pty'/></devices>` } })
+    bed.settle()
+    bed.byHand(document => { childrenOf(childOf(document, 'devices'), 'console')[0]!.children.push(el('target', { type: 'lxc', port: 0 })) }, 'both')
+    expect(bed.plan()).toMatchObject({ actions: [], standing: { reason: 'Available' } })
+  })
+
+  test('a machine of VMware\'s is one of 64 bits, although the host describes none', () => {
+    expect(childOf(defined('VMware', '<capabilities/>'), 'os', 'type')!.attributes.arch).toBe('x86_64')
+  })
+
+  test('a disk is shown in the status, although no name of ours stands in the domain', () => {
+    const bed = settled('ESX')
+    expect(bed.status()).toMatchObject({ disks: [{ name: 'root', target: 'sda' }] })
   })
 
   test('a disk of VMware\'s is on SCSI, which its machines have', () => {
