@@ -58,7 +58,10 @@ export class EsxServer {
   }
 
   async #start(host: PrivateLibvirtd): Promise<void> {
-    const [program, ...args] = host.enter([await buildEsxsim(), this.kind, `127.0.0.1:${this.#port}`, account.user, account.password])
+    // What it keeps is gone with the host.
+    const files = join(host.folder, this.kind)
+    await mkdir(files)
+    const [program, ...args] = host.enter(['env', `TMPDIR=${files}`, await buildEsxsim(), this.kind, `127.0.0.1:${this.#port}`, account.user, account.password])
     const child = spawn(program ?? '', args, { stdio: ['ignore', 'pipe', 'pipe'] })
     const said: Buffer[] = []
     child.stderr.on('data', (chunk: Buffer) => said.push(chunk))
