@@ -18,7 +18,7 @@ let stage: Stage
 
 const hypervisor = (name: string, uri: string, policy: Record<string, unknown>): string => object('Hypervisor', { name }, { uri, connection: { pollInterval: '1s' }, policy })
 /** A connection of somebody else's. */
-const other = (uri: string): Promise<Connection> => createRegistry().open(uri, { callTimeout: 60_000, keepAliveInterval: 5_000, keepAliveCount: 6 })
+const other = (uri: string): Promise<Connection> => createRegistry({}, { allowLocal: true }).open(uri, { callTimeout: 60_000, keepAliveInterval: 5_000, keepAliveCount: 6 })
 const unsupported = async (name: string): Promise<string> => (await stage.untilReason('virtualdomain', name, 'Unsupported')).message
 const restarted = (name: string, before: AnyObject): Promise<AnyObject> => stage.until('virtualdomain', name, found => found.status?.powerState === 'Running' && found.status.id !== before.status?.id)
 

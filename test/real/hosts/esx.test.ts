@@ -17,12 +17,12 @@ let gateway: PrivateLibvirtd
 beforeAll(async () => { gateway = await startLibvirtd({ name: 'esx', extensions: Object.values(servers).map(({ extension }) => extension) }) })
 afterAll(() => gateway?.stop())
 
-const open = (kind: EsxKind, user?: string): Promise<Connection> => createRegistry().open(servers[kind].uri(gateway.socket, user), settings)
+const open = (kind: EsxKind, user?: string): Promise<Connection> => createRegistry({}, { allowLocal: true }).open(servers[kind].uri(gateway.socket, user), settings)
 
 test('credentials are the gateway\'s: wrong ones, and none for a host, are told', async () => {
   expect(await failure(open('esx', 'stranger'))).toMatchObject({ code: ErrorNumber.INTERNAL_ERROR, message: expect.stringMatching(/'Login'.*Login failure$/) })
   const elsewhere = servers.esx.uri(gateway.socket).replace('127.0.0.1', '127.0.0.2')
-  expect(await failure(createRegistry().open(elsewhere, settings))).toMatchObject({ code: ErrorNumber.INVALID_ARG, message: 'invalid argument: Missing authentication credentials' })
+  expect(await failure(createRegistry({}, { allowLocal: true }).open(elsewhere, settings))).toMatchObject({ code: ErrorNumber.INVALID_ARG, message: 'invalid argument: Missing authentication credentials' })
 })
 
 describe.each(['esx', 'vpx'] as const)('%s', (kind) => {

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { cacheFolder } from '../../../scripts/cache.ts'
 import { runOk } from '../../../scripts/run.ts'
+import { createAuthority } from '../certificates.ts'
 import { copyModules, fetchKernel, installBusybox, packInitrd, type Kernel } from '../linux.ts'
 import { bootXen, type XenImage } from './xen-machine.ts'
 
@@ -21,10 +22,10 @@ const dom0Modules = ['xen-evtchn', 'xen-gntdev', 'xen-gntalloc', 'xen-privcmd', 
 /** The Xen host, built where the cache does not have it yet (three minutes). Needs Debian's package servers only then. */
 export async function buildXenImage(say: (line: string) => void = () => {}): Promise<XenImage> {
   const folder = join(cacheFolder(), `xen-${await inputsHash()}`)
-  const image: XenImage = { xen: join(folder, 'xen'), vmlinuz: join(folder, 'vmlinuz'), initrd: join(folder, 'initrd'), disk: join(folder, 'disk.qcow2'), state: join(folder, 'state') }
+  const image: XenImage = { xen: join(folder, 'xen'), vmlinuz: join(folder, 'vmlinuz'), initrd: join(folder, 'initrd'), disk: join(folder, 'disk.qcow2'), state: join(folder, 'state'), tls: join(folder, 'tls.json') }
   if (await stat(folder).catch(() => undefined) !== undefined) return image
   say(`building the Xen host once into ${folder}; this takes about three minutes on two cores`)
-  const draft = await mkdtemp(join(tmpdir(), 'vireo-xen-'))
+  const draft = await mkdtemp(join(tmpdir(), `vireo-xen-build-${process.pid}-`))
   try {
     await build(draft)
     await mkdir(cacheFolder(), { recursive: true })
@@ -41,7 +42,7 @@ export async function buildXenImage(say: (line: string) => void = () => {}): Pro
 /** A state fits the QEMU that wrote it. */
 async function inputsHash(): Promise<string> {
   const hash = createHash('sha256').update(await runOk(['qemu-system-x86_64', '--version']))
-  const code = ['xen-image.ts', 'xen-machine.ts', '../linux.ts'].map(file => join(import.meta.dirname, file))
+  const code = ['xen-image.ts', 'xen-machine.ts', '../linux.ts', '../certificates.ts'].map(file => join(import.meta.dirname, file))
   for (const file of [...code, ...(await readdir(sources)).toSorted().map(name => join(sources, name))]) hash.update(await readFile(file))
   return hash.digest('hex').slice(0, 16)
 }
@@ -54,6 +55,7 @@ async function build(draft: string): Promise<void> {
   await runOk(['mmdebstrap', '--variant=minbase', '--aptopt=Apt::Install-Recommends "0"', `--include=${packages.join(',')}`,
     ...['doc', 'locale', 'man', 'info'].map(part => `--dpkgopt=path-exclude=/usr/share/${part}/*`), 'bookworm', root])
   await configure(root)
+  await certify(root, join(image, 'tls.json'))
   const modules = await copyModules(kernel, dom0Modules, join(root, 'vireo'))
   await writeFile(join(root, 'vireo/modules'), modules.map(file => `${file}\n`).join(''))
 
@@ -74,13 +76,28 @@ async function build(draft: string): Promise<void> {
 }
 
 async function configure(root: string): Promise<void> {
+  await mkdir(join(root, 'etc/libvirt'), { recursive: true })
   await writeFile(join(root, 'etc/libvirt/libvirtd.conf'), [
-    'listen_tls = 0', 'listen_tcp = 1', 'auth_tcp = "none"', `host_uuid = "${xenHostUUID}"`, 'audit_level = 0', 'log_outputs = "3:file:/var/log/libvirtd.log"', '',
+    'listen_tls = 1', 'listen_tcp = 1', 'auth_tcp = "none"', `host_uuid = "${xenHostUUID}"`, 'audit_level = 0', 'log_outputs = "3:file:/var/log/libvirtd.log"', '',
   ].join('\n'))
   // It wants a user that is not there, and takes the daemon with it.
   await rm(join(root, 'usr/lib/x86_64-linux-gnu/libvirt/connection-driver/libvirt_driver_qemu.so'))
   await copyFile(join(sources, 'dom0.sh'), join(root, 'vireo-dom0'))
   await chmod(join(root, 'vireo-dom0'), 0o755)
+}
+
+/** Gives libvirtd its certificate, and writes down what a client of it needs. */
+async function certify(root: string, client: string): Promise<void> {
+  const years = 3650
+  const authority = await createAuthority('vireo test Xen host', years)
+  const server = await authority.issue('xen', { names: ['127.0.0.1', 'localhost'], until: years })
+  const { cert, key } = await authority.issue('operator', { until: years })
+  await mkdir(join(root, 'etc/pki/CA'), { recursive: true })
+  await mkdir(join(root, 'etc/pki/libvirt/private'), { recursive: true })
+  await writeFile(join(root, 'etc/pki/CA/cacert.pem'), authority.ca)
+  await writeFile(join(root, 'etc/pki/libvirt/servercert.pem'), server.cert)
+  await writeFile(join(root, 'etc/pki/libvirt/private/serverkey.pem'), server.key, { mode: 0o600 })
+  await writeFile(client, JSON.stringify({ ca: authority.ca, cert, key }), { mode: 0o600 })
 }
 
 /** An initrd of busybox, modules and one script as its first process. */

@@ -1,10 +1,10 @@
-// Runs a machine under QEMU's TCG whose hypervisor is Xen, and forwards its libvirtd to this machine.
+// Runs a machine under QEMU's TCG whose hypervisor is Xen, with its libvirtd on two loopback ports.
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { createConnection, createServer } from 'node:net'
-import type { AddressInfo, Server, Socket } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -18,13 +18,13 @@ export interface XenImage {
   disk: string
   /** The memory of the machine with its libvirtd up; absent while it is being made. */
   state?: string
+  /** JSON: what a client of its libvirtd proves itself with. */
+  tls?: string
 }
 
 export interface XenMachine extends AsyncDisposable {
-  /** A unix socket of this machine that leads to the libvirtd. */
-  readonly socket: string
-  /** The loopback port that leads to the libvirtd, where it listens without encryption. */
-  readonly port: number
+  /** Loopback ports that lead to its libvirtd. */
+  readonly ports: { tcp: number; tls: number }
   /** Resolves once libvirtd serves its Xen driver. */
   answers(timeoutMs: number): Promise<void>
   /** Stops the machine and writes its memory into a file. */
@@ -35,7 +35,7 @@ export interface XenMachine extends AsyncDisposable {
 /** `keepsDisk`: what the machine writes stays in the image; otherwise it is gone with the machine. */
 export async function bootXen(image: XenImage, { keepsDisk = false } = {}): Promise<XenMachine> {
   const folder = await mkdtemp(join(tmpdir(), `vireo-xen-${process.pid}-`))
-  const port = await freePort()
+  const ports = { tcp: await freePort(), tls: await freePort() }
   const serial = join(folder, 'serial.log')
   const qmp = join(folder, 'qmp')
   const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', 'qemu-system-x86_64',
@@ -44,41 +44,45 @@ export async function bootXen(image: XenImage, { keepsDisk = false } = {}): Prom
     '-kernel', image.xen, '-append', 'dom0_mem=512M,max:512M dom0_max_vcpus=1 console=com1 com1=115200,8n1 spec-ctrl=no no-real-mode',
     '-initrd', `${image.vmlinuz} root=/dev/vda console=hvc0 mitigations=off,${image.initrd}`,
     '-drive', `file=${image.disk},format=qcow2,if=virtio,snapshot=${keepsDisk ? 'off' : 'on'}`,
-    '-netdev', `user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:${port}-:16509`, '-device', 'virtio-net-pci,netdev=net,romfile=',
+    '-netdev', `user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:${ports.tcp}-:16509,hostfwd=tcp:127.0.0.1:${ports.tls}-:16514`, '-device', 'virtio-net-pci,netdev=net,romfile=',
     '-serial', `file:${serial}`, '-qmp', `unix:${qmp},server=on,wait=off`,
     ...(image.state === undefined ? [] : ['-incoming', `exec:cat ${image.state}`]),
   ], { stdio: ['ignore', 'ignore', 'pipe'] })
-  const relay = await startRelay(join(folder, 'libvirt-sock'), port)
-  return new Machine(child, relay, folder, port, serial, qmp)
+  const machine = new Machine(child, folder, ports, serial, qmp)
+  if (image.state !== undefined) {
+    try {
+      await machine.continue()
+    } catch (error) {
+      await machine.stop()
+      throw error
+    }
+  }
+  return machine
 }
 
 class Machine implements XenMachine {
-  readonly socket: string
-  readonly port: number
+  readonly ports: XenMachine['ports']
   readonly #child: ChildProcess
-  readonly #relay: Relay
   readonly #folder: string
   readonly #serial: string
   readonly #qmp: string
   #said = ''
 
-  constructor(child: ChildProcess, relay: Relay, folder: string, port: number, serial: string, qmp: string) {
+  constructor(child: ChildProcess, folder: string, ports: XenMachine['ports'], serial: string, qmp: string) {
     this.#child = child
-    this.#relay = relay
     this.#folder = folder
-    this.port = port
-    this.socket = relay.path
+    this.ports = ports
     this.#serial = serial
     this.#qmp = qmp
     child.stderr?.on('data', (chunk: Buffer) => { this.#said += chunk.toString() })
   }
 
   async answers(timeoutMs: number): Promise<void> {
-    const uri = `xen+unix:///system?socket=${this.socket}`
+    const uri = `xen+tcp://127.0.0.1:${this.ports.tcp}/system`
     try {
       await until('the Xen host answers', async () => {
         if (this.#child.exitCode !== null) return 'ended'
-        const connection = await createRegistry().open(uri, { callTimeout: 20_000, keepAliveInterval: 5_000, keepAliveCount: 6, signal: AbortSignal.timeout(20_000) })
+        const connection = await createRegistry().open(uri, { plaintext: 'Allowed', callTimeout: 20_000, keepAliveInterval: 5_000, keepAliveCount: 6, signal: AbortSignal.timeout(20_000) })
         await connection.close()
         return 'up'
       }, { timeoutMs, everyMs: 250 })
@@ -90,35 +94,25 @@ class Machine implements XenMachine {
   }
 
   async save(state: string): Promise<void> {
-    const monitor = createConnection(this.#qmp)
-    await once(monitor, 'connect')
-    const answers = createInterface(monitor)[Symbol.asyncIterator]()
-    const command = async (execute: string, args: Record<string, unknown> = {}): Promise<unknown> => {
-      monitor.write(`${JSON.stringify({ execute, arguments: args })}\n`)
-      for (;;) {
-        const { value } = await answers.next() as { value: string }
-        const answer = JSON.parse(value) as { return?: unknown; error?: { desc: string } }
-        if (answer.error !== undefined) throw new Error(`QEMU refused ${execute}: ${answer.error.desc}`)
-        if ('return' in answer) return answer.return
-      }
-    }
-    await command('qmp_capabilities')
-    await command('stop')
-    await command('migrate-set-parameters', { 'max-bandwidth': 10 ** 10 })
-    await command('migrate', { uri: `exec:cat > ${state}` })
-    await until('the machine\'s memory is written', async () => {
-      const { status } = await command('query-migrate') as { status: string }
-      if (status === 'failed') throw new Error('QEMU could not write the memory of the machine')
-      return status === 'completed'
-    }, { timeoutMs: 60_000 })
+    await using monitor = await Monitor.open(this.#qmp)
+    await monitor.execute('stop')
+    await monitor.execute('migrate-set-parameters', { 'max-bandwidth': 10 ** 10 })
+    await monitor.execute('migrate', { uri: `exec:cat > ${state}` })
+    await until('the machine\'s memory is written', async () => (await monitor.execute('query-migrate') as { status: string }).status === 'completed', { timeoutMs: 60_000 })
     // So that what is on the disk goes with what is in the memory.
-    await command('quit')
-    await once(this.#child, 'exit')
-    monitor.destroy()
+    const ended = once(this.#child, 'exit')
+    await monitor.execute('quit')
+    await ended
+  }
+
+  /** A machine that was stopped when its memory was written is so when it has been read. */
+  async continue(): Promise<void> {
+    await using monitor = await until('QEMU has its monitor', () => Monitor.open(this.#qmp))
+    await until('the machine\'s memory is read', async () => (await monitor.execute('query-status') as { status: string }).status === 'paused', { timeoutMs: 60_000 })
+    await monitor.execute('cont')
   }
 
   async stop(): Promise<void> {
-    await this.#relay.close()
     if (this.#child.exitCode === null && this.#child.signalCode === null) {
       const ended = once(this.#child, 'exit')
       this.#child.kill('SIGKILL')
@@ -132,28 +126,39 @@ class Machine implements XenMachine {
   }
 }
 
-interface Relay { path: string; close(): Promise<void> }
+/** QEMU's own protocol: a line of JSON for each command and each answer. */
+class Monitor {
+  readonly #socket: Socket
+  readonly #lines: AsyncIterator<string>
 
-/** Carries every connection to a unix socket to a loopback port. */
-async function startRelay(path: string, port: number): Promise<Relay> {
-  const open = new Set<Socket>()
-  const server: Server = createServer({ allowHalfOpen: false }, near => {
-    const far = createConnection(port, '127.0.0.1')
-    for (const [side, other] of [[near, far], [far, near]] as const) {
-      open.add(side)
-      side.on('error', () => other.destroy())
-      side.on('close', () => { open.delete(side); other.destroy() })
-      side.pipe(other)
+  private constructor(socket: Socket) {
+    this.#socket = socket
+    this.#lines = createInterface(socket)[Symbol.asyncIterator]()
+  }
+
+  static async open(path: string): Promise<Monitor> {
+    const socket = createConnection(path)
+    await once(socket, 'connect')
+    const monitor = new Monitor(socket)
+    await monitor.execute('qmp_capabilities')
+    return monitor
+  }
+
+  async execute(command: string, args: Record<string, unknown> = {}): Promise<unknown> {
+    this.#socket.write(`${JSON.stringify({ execute: command, arguments: args })}\n`)
+    for (;;) {
+      const { value, done } = await this.#lines.next()
+      if (done === true) throw new Error(`QEMU ended before it answered ${command}`)
+      const answer = JSON.parse(value) as { return?: unknown; error?: { desc: string } }
+      if (answer.error !== undefined) throw new Error(`QEMU refused ${command}: ${answer.error.desc}`)
+      // Greetings and events come between.
+      if ('return' in answer) return answer.return
     }
-  })
-  server.listen(path)
-  await once(server, 'listening')
-  return {
-    path,
-    close: async () => {
-      for (const socket of open) socket.destroy()
-      await new Promise(resolve => server.close(resolve))
-    },
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#socket.destroy()
+    return Promise.resolve()
   }
 }
 

@@ -54,7 +54,7 @@ test('a driver that describes neither itself nor its autostart, and tells no eve
       return answers[name]!()
     },
   }))
-  const host = new Host({ uri: 'vmwarews:///session', open, clock, callTimeout: 30_000, keepAliveInterval: 5_000, keepAliveCount: 3, pollInterval: 5_000, relistInterval: 600_000 })
+  const host = new Host({ uri: 'vmwarews:///session', open, clock, callTimeout: 30_000, keepAliveInterval: 5_000, keepAliveCount: 3, pollInterval: 5_000, relistInterval: 600_000, maxConnections: 4 })
   host.start()
   onTestFinished(async () => { await host.close() })
   await rest()

@@ -22,9 +22,9 @@ ip address add 10.0.2.15/24 dev eth0
 ip link add xenbr0 type bridge
 ip link set xenbr0 up
 /lib/systemd/systemd-udevd --daemon
-oxenstored --pid-file /run/xen/xenstored.pid
+/usr/lib/xen-4.17/bin/oxenstored --pid-file /run/xen/xenstored.pid
 /usr/lib/xen-4.17/bin/xen-init-dom0
-xenconsoled --pid-file=/run/xen/xenconsoled.pid
+/usr/lib/xen-4.17/bin/xenconsoled --pid-file=/run/xen/xenconsoled.pid
 virtlogd -d
 libvirtd -d -l
 echo 'vireo-dom0: ready'

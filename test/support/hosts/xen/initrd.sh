@@ -5,5 +5,5 @@ mount -t devtmpfs dev /dev
 while read -r module; do insmod "/lib/modules/$module"; done < /etc/modules
 until [ -b /dev/vda ]; do sleep 0.1; done
 mount -t ext4 -o noatime /dev/vda /root
-mount --move /dev /root/dev
+mount -o move /dev /root/dev
 exec switch_root /root /vireo-dom0
