@@ -18,7 +18,10 @@ export default defineConfig({
       },
       {
         // Drivers and rendering against a real libvirtd.
-        test: { name: 'real', include: ['test/real/**/*.test.ts'], testTimeout: 60_000, hookTimeout: 120_000, maxWorkers: 2, sequence: { groupOrder: 2 } },
+        test: {
+          name: 'real', include: ['test/real/**/*.test.ts'], globalSetup: ['test/support/hosts/prepare.ts'], testTimeout: 60_000, hookTimeout: 120_000,
+          maxWorkers: 2, sequence: { groupOrder: 2 },
+        },
       },
       {
         // One suite for every driver that can be reached, and the support table that it writes.

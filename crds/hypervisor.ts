@@ -5,7 +5,7 @@ import { conditions, labelSelector, managementPolicy, observedGeneration, unseen
 import { columns, type Kind } from './kind.ts'
 import type { KubeObject } from './meta.ts'
 import { group, version } from './names.ts'
-import { about, bytes, choice, duration, flag, hostPath, integer, mapOf, noPassword, object, optional, type Rule, setOf, text } from './schema.ts'
+import { about, bytes, choice, duration, flag, hostFolder, integer, mapOf, noPassword, object, optional, type Rule, setOf, text } from './schema.ts'
 
 /** What vireo uses where spec.connection does not say. */
 export const connectionDefaults = {
@@ -52,8 +52,8 @@ const auth = object({
 
 const policy = object({
   namespaceSelector: optional(labelSelector('Namespaces whose objects may live on this host; {} selects all.', '{}', { default: policyDefaults.namespaceSelector })),
-  hostPaths: optional(setOf(hostPath(about('A folder on the host.')), 64,
-    about('Folders on the host below which pools, disk files, kernels and logs may lie. What lies in a pool is reached through its volumes alone; the rest is shared by all selected namespaces.', '[/var/lib/vireo]', 'policy'), { default: [...policyDefaults.hostPaths] })),
+  hostPaths: optional(setOf(hostFolder(about('A folder on the host, or a datastore of ESX in brackets.')), 64,
+    about('Folders on the host below which pools, disk files, kernels and logs may lie; [NAME] and [NAME] FOLDER on ESX. What lies in a pool is reached through its volumes alone; the rest is shared by all selected namespaces.', '[/var/lib/vireo]', 'policy'), { default: [...policyDefaults.hostPaths] })),
   rawXML: optional(choice(['Forbidden', 'Allowed'],
     about('Whether objects may carry XML overlays. An overlay reaches what libvirt knows and vireo knows to be harmless, within hostPaths, hostInterfaces and networkHosts.', 'Forbidden', 'policy'), { default: policyDefaults.rawXML })),
   foreignObjects: optional(choice(['Forbidden', 'Observe', 'Adopt'],

@@ -163,6 +163,16 @@ export const hostPath = (about: About) =>
     }],
   })
 
+/** A folder of the host, or one in a datastore of ESX: `[datastore1]`, `[datastore1] folder`. */
+export const hostFolder = (about: About) =>
+  text(1024, about, {
+    rules: [{
+      rule: "self.startsWith('/') || self.matches('^\\\\[[^\\\\[\\\\]/]+\\\\]( |$)')",
+      message: 'must be an absolute path on the host',
+      messageExpression: "self + ' must be an absolute path on the host: it has to begin with /, or on ESX with the name of a datastore in brackets'",
+    }],
+  })
+
 /** On URIs. Forbidden, unlike Invalid, does not print the value. */
 export const noPassword: Rule = {
   rule: "!self.matches('^[^/]*//[^/@]*:[^/@]*@')",

@@ -94,9 +94,11 @@ export const isAbsent = (error: unknown, kind: ObjectClass): boolean => error in
 /** True where something that the call needed is absent, whatever it is: the driver does have the call. */
 export const isSomethingAbsent = (error: unknown): boolean => Object.keys(absence).some(kind => isAbsent(error, kind as ObjectClass))
 
-/** The driver lacks the function (3), or this daemon or hypervisor does (84). */
+/** The driver lacks the function (3), or this daemon or hypervisor does (84), or this use of it: an argument (74), a flag. */
 export const isUnsupported = (error: unknown): boolean =>
-  error instanceof LibvirtError && (error.code === ErrorNumber.NO_SUPPORT || error.code === ErrorNumber.OPERATION_UNSUPPORTED)
+  error instanceof LibvirtError && (([ErrorNumber.NO_SUPPORT, ErrorNumber.OPERATION_UNSUPPORTED, ErrorNumber.ARGUMENT_UNSUPPORTED] as number[]).includes(error.code)
+    // libvirt has no code of its own for a flag that a driver does not know.
+    || (error.code === ErrorNumber.INVALID_ARG && /^(invalid argument: )?unsupported flags \(0x/.test(error.message)))
 
 /** Nobody knows whether the call took effect. */
 export const isUnknown = (error: unknown): boolean => error instanceof CallTimeout || error instanceof ConnectionLost

@@ -32,6 +32,9 @@ export const createRegistry = (embedded: Record<string, Driver> = {}, { allowLoc
   open: async (text: string, options: OpenOptions): Promise<Connection> => {
     const uri = parseURI(text)
     checkScheme(uri.scheme)
+    // What the daemon is asked to open can be another URI: one that no daemon serves would make it dial to that host first.
+    const inner = /^([a-z][a-z0-9]*)(?:\+[a-z0-9]+)?:/i.exec(uri.parameters.get('name') ?? '')?.[1]
+    if (inner !== undefined) checkScheme(inner.toLowerCase())
     if (!allowLocal) refuseLocal(uri)
     if (!uri.explicit && uri.host === null && !uri.parameters.has('socket') && Object.hasOwn(embedded, uri.scheme)) return embedded[uri.scheme]!.open(text, options)
     return openRemote(targetOf(uri, options), options)

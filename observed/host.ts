@@ -236,7 +236,7 @@ export class Host {
   async #learn(connection: Connection): Promise<void> {
     const [driver, hostname, libvirtVersion, hypervisorVersion, node, capabilities] = await Promise.all([
       connection.connectGetType(),
-      connection.connectGetHostname(),
+      connection.connectGetHostname().catch(orElse('')),
       connection.connectGetLibVersion(),
       connection.connectGetVersion().catch(orElse(0)),
       connection.nodeGetInfo().catch(orElse(undefined)),

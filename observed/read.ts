@@ -43,7 +43,7 @@ const unescape = (text: string): string => (text.includes('&') ? textOf(parseXml
 
 /** Autostart and the like are missing on some drivers; their absence has a plain value. */
 const unsupportedIs = <T>(value: T) => (error: unknown): T => {
-  if (isSomethingAbsent(error) || !(error instanceof Error) || error.name !== 'LibvirtError') throw error
+  if (isSomethingAbsent(error) || !(error instanceof LibvirtError)) throw error
   return value
 }
 

@@ -61,14 +61,18 @@ export const isWithin = (path: string, folder: string): boolean => path === fold
 /** True where what is reached by one path is reached by the other. Both plain. */
 export const overlap = (a: string, b: string): boolean => isWithin(a, b) || isWithin(b, a)
 
-/** True for a path that is absolute, has no empty, `.` or `..` part, and lies at or below a granted prefix. */
-export function pathAllowed(grant: Grant, path: string): boolean {
+/** ESX names files as `[datastore] folder/file`: a datastore is a folder like others, which no other host has. */
+const rooted = (path: string): string => path.replace(/^(\[[^[\]/]+\]) ?/, '/$1/')
+
+/** True for a path that is absolute or in a datastore, has no empty, `.` or `..` part, and lies at or below a granted prefix. */
+export function pathAllowed(grant: Grant, given: string): boolean {
+  const path = rooted(given)
   if (!path.startsWith('/') || path.includes('\0') || /[\n\r]/.test(path)) return false
   const parts = path.split('/').slice(1)
   if (parts.at(-1) === '') parts.pop()
   if (parts.some(part => part === '' || part === '.' || part === '..')) return false
   const plain = `/${parts.join('/')}`
-  return grant.hostPaths.some(prefix => isWithin(plain, plainPath(prefix)))
+  return grant.hostPaths.some(prefix => given.startsWith('[') === prefix.startsWith('[') && isWithin(plain, plainPath(rooted(prefix))))
 }
 
 /** The place of a pool has to be granted; what lies at it is the pool's. */

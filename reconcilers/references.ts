@@ -104,7 +104,7 @@ export const refKey = (kind: string, namespace: string | undefined, name: string
 export const refKeys = (object: HostObject): string[] => referencesOf(object).map(({ kind, ref }) => refKey(kind, ref.namespace ?? object.metadata.namespace, ref.name))
 
 /** Something may have been made for the object: its finalizer is written before the first create. */
-const isBegun = (object: HostObject): boolean => hasFinalizer(object, finalizer)
+export const isBegun = (object: HostObject): boolean => hasFinalizer(object, finalizer)
 
 /** The default Hypervisor: of two, the older serves; one that is being deleted does only where `evenTerminating` and no other can. */
 export function defaultHypervisor(world: World, evenTerminating = false): Hypervisor | undefined {

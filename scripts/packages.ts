@@ -5,6 +5,7 @@ const needed: Record<string, string> = {
   'libvirt-daemon-system': 'the daemon under test, with its networks and network filters',
   'libvirt-daemon-driver-qemu': 'its QEMU driver',
   'libvirt-daemon-driver-lxc': 'its LXC driver',
+  'libvirt-daemon-driver-vbox': 'its VirtualBox driver, which says what it lacks',
   'libvirt-clients': 'virsh, to look at a host independently',
   'qemu-system-x86': 'guests',
   'qemu-utils': 'qemu-img',
@@ -30,6 +31,8 @@ const needed: Record<string, string> = {
   'socat': 'ways into a private host, and the stand-in for any program that carries a connection',
   'sasl2-bin': 'users and passwords of a daemon that asks for SASL',
   'libsasl2-modules': 'its SCRAM and PLAIN mechanisms',
+  'mmdebstrap': 'the Xen host’s root file system',
+  'e2fsprogs': 'the Xen host’s disk',
 }
 
 /** Installs what is missing, as root; throws a sentence that says what to do where it cannot. */

@@ -61,7 +61,8 @@ function interfaces(inputs: DomainInputs, document: XmlElement): Record<string, 
 
 function disks(inputs: DomainInputs, document: XmlElement): Record<string, unknown>[] {
   const { object, bound } = inputs
-  const wanted = inputs.rendered?.wanted
+  // The record has the names that a driver may not keep.
+  const wanted = inputs.rendered?.record
   return entriesOf(object.spec.disks, document, 'disk').flatMap((entry: { name: string; target?: string }) => {
     const target = entry.target ?? attributeOf(childOf(devicesOf(wanted, 'disk').find(disk => attributeOf(childOf(disk, 'alias'), 'name') === alias('disk', entry.name)), 'target'), 'dev')
     const device = deviceOf(document, 'disk', entry.name, disk => target !== undefined && attributeOf(childOf(disk, 'target'), 'dev') === target)

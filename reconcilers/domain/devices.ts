@@ -27,7 +27,7 @@ function busOf(entry: Pick<DiskEntry, 'bus' | 'device'>, driver: string, platfor
   if (entry.device === 'floppy') return 'fdc'
   if (driver === 'Xen') return 'xen'
   if (entry.device === 'cdrom') return platform.machine === undefined ? 'ide' : /q35/.test(platform.machine) ? 'sata' : /virt/.test(platform.machine) ? 'scsi' : 'ide'
-  return 'virtio'
+  return platform.type === 'vmware' ? 'scsi' : 'virtio'
 }
 
 const letters = (n: number): string => (n < 26 ? String.fromCharCode(97 + n) : letters(Math.floor(n / 26) - 1) + letters(n % 26))

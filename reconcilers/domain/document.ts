@@ -51,6 +51,8 @@ export interface DocumentInput {
   spelling?: Spelling
   /** Correct repairs drift; otherwise it stays and is listed. */
   correct: boolean
+  /** The driver keeps no metadata: there is no record, and details that it drops cannot be told from drift. */
+  unmarked?: boolean
 }
 
 export interface NextDocument {
@@ -74,7 +76,10 @@ const isSpelled = (spelling: Spelling, { path, wanted = '', found = '' }: Change
   return known !== undefined && known.wanted === wanted && known.found === found
 }
 
-export function nextDocument({ wanted, record, owner, found, spelling = new Map(), correct }: DocumentInput): NextDocument {
+/** A detail within what the host does keep, such as an element of a disk that is there. */
+const isDetail = ({ kind, path }: Change): boolean => kind === 'add' && !/^devices\/\w+\[[^\]]*\]$/.test(path)
+
+export function nextDocument({ wanted, record, owner, found, spelling = new Map(), correct, unmarked = false }: DocumentInput): NextDocument {
   if (found === undefined) return { document: withMetadata(wanted, renderMetadata(undefined, owner, record, new Map())), differs: true, changes: [], drift: [], asked: () => true }
   const applied = appliedOf(found)
   const kept = spellingOf(found)
@@ -82,8 +87,10 @@ export function nextDocument({ wanted, record, owner, found, spelling = new Map(
   // What differs between the last and the present rendering was asked for; any other difference came about on the host.
   const paths = applied === undefined ? undefined : changesBetween(applied, record).map(change => change.path)
   // A secret is in no record: it is always as the spec says.
-  const asked = (path: string): boolean => paths === undefined || isSecret(path) || paths.some(other => path === other || ['/', '@', '#'].some(mark => path.startsWith(`${other}${mark}`) || other.startsWith(`${path}${mark}`)))
+  const asked = (path: string): boolean => isSecret(path) || (paths === undefined ? !unmarked || correct : paths.some(other => path === other || ['/', '@', '#'].some(mark => path.startsWith(`${other}${mark}`) || other.startsWith(`${path}${mark}`))))
   const merged: Merged = merge3(withoutMetadata(found), wanted, applied, { ...domainRules(), keep: change => isSpelled(known, change) || (!correct && !asked(change.path)) })
+  const told = (list: Change[]): Change[] => (unmarked ? list.filter(change => !isDetail(change)) : list)
+  const changes = told(merged.changes)
   const spelled = merged.kept.filter(change => isSpelled(known, change))
   const document = withMetadata(merged.document, renderMetadata(childOf(found, 'metadata'), owner, record, new Map(spelled.map(({ path, wanted: text = '', found: was = '' }) => [path, { wanted: text, found: was }]))))
   const marked = ownerOf(found)
@@ -91,9 +98,9 @@ export function nextDocument({ wanted, record, owner, found, spelling = new Map(
   const sameRecord = applied !== undefined && sameXml(applied, record) && spelled.every(change => isSpelled(kept, change))
   return {
     document,
-    differs: merged.changes.length > 0 || !sameOwner || !sameRecord,
-    changes: merged.changes.map(masked),
-    drift: merged.kept.filter(change => !spelled.includes(change)).map(masked),
+    differs: changes.length > 0 || (!unmarked && (!sameOwner || !sameRecord)),
+    changes: changes.map(masked),
+    drift: told(merged.kept.filter(change => !spelled.includes(change))).map(masked),
     asked,
   }
 }

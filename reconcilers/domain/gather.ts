@@ -15,12 +15,13 @@ import { parsed } from '../../xml/parsed.ts'
 import { type Owner, type Ownership, describeOwner, isOfOtherNamespace, libvirtName, ownerOf, ownership } from '../identity.ts'
 import { Refusal } from '../plan.ts'
 import { type Grant, checkHostInterface, checkRawXML } from '../policy.ts'
-import { type BoundHost, boundHost, holderCalled, holderOf, isProven, notForeign, requireForeign, requireReady, requireSameHost, resolve } from '../references.ts'
+import { type BoundHost, boundHost, holderCalled, holderOf, isBegun, isProven, notForeign, requireForeign, requireReady, requireSameHost, resolve } from '../references.ts'
 import { listUsers } from '../pool/users.ts'
 import { formatOf, volumesAbove } from '../volume/record.ts'
 import { type World, call } from '../world.ts'
 import { nameOverlayDevices, withoutAliases } from './devices.ts'
 import { appliedOf, recordOf } from './document.ts'
+import { limitsOf } from './limits.ts'
 import type { DomainInputs, DomainMemory } from './plan.ts'
 import { renderDomain } from './render.ts'
 import { type VolumeUse, checkDomain } from './policy.ts'
@@ -44,7 +45,8 @@ function identify(world: World, object: VirtualDomain, bound: BoundHost, self: O
     return { uuid: expected, ownership: 'Ours' }
   }
   const owner = ownerOf(parsed(observed.inactive))
-  const found: Found = { uuid: observed.ref.uuid, observed, owner, ownership: ownership(owner, self) }
+  const whose = owner === undefined && !limitsOf(bound.host.facts!.driver).keepsMetadata ? unmarkedOwnership(object, observed, expected) : ownership(owner, self)
+  const found: Found = { uuid: observed.ref.uuid, observed, owner, ownership: whose }
   if (found.ownership === 'Ours' || object.metadata.deletionTimestamp !== undefined) return found
   if (found.ownership === 'Rebuilt' && object.spec.managementPolicy !== 'ObserveOnly') return found
   if (object.spec.managementPolicy === 'ObserveOnly') {
@@ -58,6 +60,17 @@ function identify(world: World, object: VirtualDomain, bound: BoundHost, self: O
   if (found.ownership === 'Others' || (object.spec.adoptionPolicy ?? 'Never') === 'Never') throw conflict(bound, name, found)
   if (bound.grant.foreignObjects !== 'Adopt') throw new Refusal('Forbidden', `Domain ${name}: ${describeOwner(owner)}, and policy.foreignObjects of Hypervisor ${bound.name} does not let namespace ${namespace} adopt it. Ask for the grant Adopt, or choose another spec.name.`)
   return found
+}
+
+/**
+ * Where no mark can stand the UUID tells: what is bound is ours, and so is what bears the computed UUID once its creation was
+ * begun. Before that it is what an object of this name left behind.
+ */
+function unmarkedOwnership(object: VirtualDomain, observed: ObservedDomain, expected: string): Ownership {
+  if (observed.ref.uuid !== expected) return 'Foreign'
+  const origin = object.status?.binding?.origin
+  if (origin !== undefined && origin !== 'Observed') return 'Ours'
+  return object.spec.uuid !== undefined ? 'Foreign' : isBegun(object) ? 'Ours' : 'Remade'
 }
 
 function conflict(bound: BoundHost, name: string, found: Found | undefined): Refusal {
@@ -277,6 +290,7 @@ export function gatherDomain(world: World, object: VirtualDomain, { memory: memo
     retainAll,
     leases: (mac, network) => world.leases(bound.name, mac, network),
     guest: world.guest(bound.name, uuid),
+    limits: limitsOf(bound.host.facts!.driver),
     gracePeriod: parseDuration(object.spec.shutdown?.gracePeriod ?? '90s'),
   }
 }

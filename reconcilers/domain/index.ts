@@ -117,7 +117,8 @@ function notice({ observed, memory, found, now, object, terminating, rendered }:
 }
 
 /** What differs right after a define is how the host spells it: no drift, now or later. */
-function learn({ rendered, owner, found, memory }: DomainInputs, sent: XmlElement): void {
-  if (rendered === undefined || found === undefined || appliedOf(found.inactive) === undefined) return
-  memory.spelling = learnSpelling({ ...rendered, owner, found: found.inactive, correct: true }, sent)
+function learn({ rendered, owner, found, memory, limits }: DomainInputs, sent: XmlElement): void {
+  const unmarked = !limits.keepsMetadata
+  if (rendered === undefined || found === undefined || (!unmarked && appliedOf(found.inactive) === undefined)) return
+  memory.spelling = learnSpelling({ ...rendered, owner, found: found.inactive, correct: true, unmarked }, sent)
 }

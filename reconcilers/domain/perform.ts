@@ -1,7 +1,7 @@
 // Makes the driver calls of a domain's actions.
 
 import { Affect, type Connection, CreateFlags, DestroyFlags, type DomainRef, ShutdownFlags, UndefineFlags } from '../../drivers/driver.ts'
-import { CallTimeout, ErrorNumber, LibvirtError, isAbsent } from '../../drivers/errors.ts'
+import { CallTimeout, ErrorNumber, LibvirtError, isAbsent, isUnsupported } from '../../drivers/errors.ts'
 import type { Host } from '../../observed/host.ts'
 import { idOf } from '../../observed/mirror.ts'
 import { el, serializeXml } from '../../xml/tree.ts'
@@ -45,9 +45,10 @@ export async function performDomain(action: DomainAction, inputs: DomainInputs, 
 const AGAIN = 60_000
 
 /** What a refused live change comes to: staged, tried again later, or (undefined) an error to show. */
-function refusal(action: LiveAction, { code, message }: LibvirtError, now: number): RefusedLive | 'asked' | undefined {
+function refusal(action: LiveAction, error: LibvirtError, now: number): RefusedLive | 'asked' | undefined {
   const staged: RefusedLive = { path: action.path, current: action.found, desired: action.expected, apply: 'ColdStart' }
-  if (STAGES_LIVE.has(code)) return staged
+  const { code, message } = error
+  if (STAGES_LIVE.has(code) || isUnsupported(error)) return staged
   // libvirt has no code of its own for these.
   if (action.type === 'DeviceAttached' && /No more available PCI/.test(message)) return staged
   if (action.type === 'VcpusSet' && /unplug|device_del|timed out/.test(message)) return staged

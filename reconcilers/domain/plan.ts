@@ -12,6 +12,7 @@ import { type Action, type PendingChange, type Plan, type Standing, isSettled, p
 import { ConditionType } from '../../crds/conditions.ts'
 import type { VirtualDomain } from '../../crds/virtualdomain.ts'
 import { type NextDocument, type Spelling, appliedOf, nextDocument, released } from './document.ts'
+import type { DriverLimits } from './limits.ts'
 import { type AskedMemory, type LiveAction, balloonOf, liveActions, pendingChanges, shown, waits } from './live.ts'
 import { LIFECYCLE, specPath } from './paths.ts'
 import { OFF_BY_WISH, type PowerAction, type PowerMemory, type PowerPlan, RESTARTING, askToEnd, powerPlan, reasonInForce } from './power.ts'
@@ -69,6 +70,8 @@ export interface DomainInputs extends Inputs<VirtualDomain> {
   /** The CRD itself is being deleted: everything stays on the host. */
   retainAll: boolean
   gracePeriod: number
+  /** What the driver cannot do with a configuration. */
+  limits: DriverLimits
   /** Addresses that a network (libvirt's name) leased to a MAC address. */
   leases(mac: string, network: string): LeasedAddress[]
   /** What is known of the running guest beside its documents. */
@@ -155,9 +158,11 @@ const inSpec = (text: string, { spec }: VirtualDomain): string =>
 const differences = (changes: NextDocument['changes']): string => [...new Set(changes.map(change => specPath(change.path)))].slice(0, 8).join(', ')
 
 function planExisting(inputs: DomainInputs, observed: ObservedDomain): Plan<DomainAction> {
-  const { rendered, owner, found, ownership, adoption, binding, memory, object } = inputs
-  const correct = corrects(inputs)
-  const next = nextDocument({ ...rendered!, owner, found: found!.inactive, spelling: memory.spelling, correct })
+  const { rendered, owner, found, ownership, adoption, binding, bound, memory, object, limits } = inputs
+  const unmarked = !limits.keepsMetadata
+  // Without a record the newest difference is taken for what was just asked.
+  const correct = corrects(inputs) || (unmarked && object.status?.observedGeneration !== object.metadata.generation)
+  const next = nextDocument({ ...rendered!, owner, found: found!.inactive, spelling: memory.spelling, correct, unmarked })
   const foreign = ownership === 'Foreign' || ownership === 'Remade'
   // A name for a device of the host's is no change of the device.
   const altered = next.changes.filter(change => !change.path.endsWith('/alias'))
@@ -165,17 +170,21 @@ function planExisting(inputs: DomainInputs, observed: ObservedDomain): Plan<Doma
     return planOf({ reason: 'Conflict', message: `Domain ${binding.name} on the host differs from the spec and adoptionPolicy is IfUnchanged; it differs in ${differences(altered)}. Write these into the spec as they are, or set adoptionPolicy: Always to have them corrected.` })
   }
   const config: DomainAction[] = []
-  if (next.differs || !observed.persistent) {
+  const active = isActive(observed)
+  const defines = next.differs || !observed.persistent
+  const waiting = defines && (limits.redefines === 'Never' || (limits.redefines === 'WhileOff' && active))
+  if (defines && !waiting) {
     const what = foreign ? `Adopted domain ${binding.name}.` : ownership === 'Rebuilt' ? `Took over domain ${binding.name} from a cluster that was rebuilt.` : !observed.persistent ? 'Made the transient domain persistent.' : next.changes.length === 0 ? 'Updated our record in the domain.' : `Redefined the domain: ${differences(next.changes)}.`
     const adopted = foreign && found!.live !== undefined ? altered.filter(change => waits(rendered!.wanted, change)).map(change => ({ path: specPath(change.path), current: shown(specPath(change.path), change.found), desired: shown(specPath(change.path), change.wanted), apply: 'ColdStart' as const })) : undefined
     config.push({ type: 'Defined', guarded: foreign || ownership === 'Rebuilt', xml: serializeXml(next.document), reason: inSpec(what, object), adopted })
   }
   config.push(...autostart(inputs, observed.autostart))
-  const active = isActive(observed)
-  const live = planLive(inputs, next, active)
+  const live = waiting ? unstaged(planLive(inputs, next, active), next, inputs) : planLive(inputs, next, active)
   const power = updated(powerOf(inputs, { ...observed, active, ending: isEnding(observed) }), inputs, live, observed)
   const drift = reports(inputs) ? [...next.drift.map(change => ({ path: specPath(change.path), expected: change.wanted, found: change.found })), ...live.drift, ...power.drift] : []
-  return planOf(standing(power, inputs), {
+  const stands = standing(power, inputs)
+  const fixed: Standing = { reason: 'Unsupported', message: `Hypervisor ${bound.name} (driver ${bound.host.facts?.driver}) cannot change the configuration of a domain that exists; it differs in ${inSpec(differences(next.changes), object)}. Write these as they are on the host, or delete the object and create it again.` }
+  return planOf(waiting && limits.redefines === 'Never' && isSettled(stands) ? fixed : stands, {
     // What is drift is told by the record: where drift stays, the record may say "done" only once it is.
     actions: [...seedActions(inputs.seed), ...(correct ? [...config, ...live.actions] : [...live.actions, ...config]), ...power.actions],
     pending: live.pending,
@@ -241,6 +250,16 @@ function planLive(inputs: DomainInputs, next: NextDocument, active: boolean): Li
   return plan
 }
 
+/** What waits where the configuration cannot be changed now: for the guest to be off, or, where it never can be, nothing. */
+function unstaged(live: LivePlan, next: NextDocument, { limits, object }: DomainInputs): LivePlan {
+  if (limits.redefines === 'Never') return { ...live, pending: [], restartRequired: false }
+  const staged = next.changes.map(change => {
+    const path = specPath(change.path)
+    return { path: inSpec(path, object), current: shown(path, change.found), desired: shown(path, change.wanted), apply: 'ColdStart' as const }
+  })
+  return { ...live, pending: unique([...live.pending, ...staged]), restartRequired: true }
+}
+
 /** Where a live change stands in the document: to tell whether it was asked for. */
 function documentPath(action: LiveAction): string {
   switch (action.type) {
@@ -301,6 +320,7 @@ function planEnd(inputs: DomainInputs): Plan<DomainAction> {
   if (!mine || object.spec.managementPolicy === 'ObserveOnly' || inputs.retainAll) return planOf(deleting(`Domain ${binding.name} stays on Hypervisor ${bound.name}, untouched.`), { gone: true })
   const policy = deletionPolicyOf(object.spec, binding.origin)
   if (policy === 'Retain') {
+    if (!inputs.limits.keepsMetadata) return planOf(deleting(`Domain ${binding.name} stays on Hypervisor ${bound.name} (deletionPolicy: Retain).`), { gone: true })
     return planOf(deleting(`Domain ${binding.name} stays on Hypervisor ${bound.name} (deletionPolicy: Retain).`), { actions: [{ type: 'Released', xml: serializeXml(released(found!.inactive)), reason: `Marked domain ${binding.name} as released; it stays on the host.` }] })
   }
   const [active, ending] = [isActive(observed), isEnding(observed)]

@@ -8,6 +8,12 @@ import { type Platform, type Rendering, cpusOf, isQemu, maxCpusOf, maxMemoryKiB,
 
 const isX86 = (arch: string | undefined): boolean => arch === 'x86_64' || arch === 'i686'
 
+/** A whole machine where the host offers one for this type of domain; else what it offers: a container, a paravirtual guest. */
+function osTypeOf({ guests }: Rendering, platform: Platform): string {
+  const offered = guests.filter(guest => guest.types.includes(platform.type)).map(guest => guest.osType)
+  return offered.includes('hvm') ? 'hvm' : offered[0] ?? 'hvm'
+}
+
 function renderOs(rendering: Rendering, platform: Platform): XmlElement {
   const { spec, driver } = rendering
   const os = spec.os ?? {}
@@ -16,7 +22,7 @@ function renderOs(rendering: Rendering, platform: Platform): XmlElement {
   const secure = uefi?.secureBoot
   const timeout = os.bootMenu?.timeout
   return el('os', { firmware: uefi !== undefined && uefi.loader === undefined ? 'efi' : undefined },
-    el('type', { arch: platform.arch, machine: platform.machine }, driver === 'LXC' ? 'exe' : 'hvm'),
+    el('type', { arch: platform.arch, machine: platform.machine }, osTypeOf(rendering, platform)),
     secure !== undefined && el('firmware', {},
       el('feature', { enabled: secure === 'Enabled' ? 'yes' : 'no', name: 'secure-boot' }),
       secure === 'Enabled' && el('feature', { enabled: 'yes', name: 'enrolled-keys' })),

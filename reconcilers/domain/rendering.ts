@@ -48,6 +48,7 @@ export interface Platform { type: string; arch?: string; machine?: string }
 const DRIVER_TYPES: Record<string, string> = { Test: 'test', TEST: 'test', LXC: 'lxc', Xen: 'xen', ESX: 'vmware', VMware: 'vmware', OPENVZ: 'openvz', 'Hyper-V': 'hyperv' }
 
 export function platformOf({ spec, driver, guests, arch: hostArch, kept }: Rendering): Platform {
+  if (driver === 'ESX' || driver === 'VMware') return { type: spec.type ?? 'vmware', arch: spec.os?.arch ?? hostArch ?? 'x86_64' }
   if (!isQemu(driver)) return { type: spec.type ?? DRIVER_TYPES[driver] ?? driver.toLowerCase(), arch: spec.os?.arch, machine: spec.os?.machine }
   const arch = spec.os?.arch ?? hostArch ?? guests[0]?.arch
   const guest = guests.find(candidate => candidate.arch === arch && candidate.osType === 'hvm')

@@ -38,6 +38,8 @@ const target = (entry: XmlElement): string | undefined => attributeOf(childOf(en
 const mac = (entry: XmlElement): string | undefined => attributeOf(childOf(entry, 'mac'), 'address')
 const channelName = (entry: XmlElement): string | undefined => attributeOf(childOf(entry, 'target'), 'name')
 const port = (entry: XmlElement): string | undefined => attributeOf(childOf(entry, 'target'), 'port')
+/** libvirt numbers a console that has no number: the first one is 0. */
+const consolePort = (entry: XmlElement): string => port(entry) ?? '0'
 /** The entry's own attributes; one that lacks any of them is told apart by its alias alone. */
 const own = (...names: string[]) => (entry: XmlElement): string | undefined => (names.every(name => entry.attributes[name] !== undefined) ? names.map(name => entry.attributes[name]).join('/') : undefined)
 const source = (entry: XmlElement): string | undefined => {
@@ -52,7 +54,7 @@ const DEVICES: Record<string, ListRule> = {
   filesystem: device(entry => attributeOf(childOf(entry, 'target'), 'dir')),
   serial: device(port),
   parallel: device(port),
-  console: device(port),
+  console: device(consolePort),
   channel: device(channelName),
   graphics: device(own('type')),
   rng: device(entry => attributeOf(childOf(entry, 'backend'), 'model')),
@@ -98,6 +100,8 @@ export function domainRules(): MergeRules {
     list: (path, name) => (path === 'devices' ? DEVICES[name] : LISTS[`${path}/${name}`]),
     equal: (path, found, wanted) => {
       if (path === 'os/type@machine') return sameMachine(found, wanted)
+      // No domain has none: the driver does not tell.
+      if (path === 'memory#text' || path === 'currentMemory#text') return Number(found) === 0
       if (path.endsWith('/mac@address')) return found.toLowerCase() === wanted.toLowerCase()
       return false
     },

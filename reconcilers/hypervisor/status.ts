@@ -81,7 +81,7 @@ function facts(host: HypervisorInputs['host'], before: HypervisorStatus | undefi
     : { domains: kept.domains, runningDomains: kept.runningDomains }
   return {
     driver: known.driver,
-    hostname: known.hostname,
+    hostname: known.hostname || undefined,
     hostUUID: known.hostUUID,
     libvirtVersion: versionText(known.libvirtVersion),
     hypervisorVersion: versionText(known.hypervisorVersion),

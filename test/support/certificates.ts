@@ -21,11 +21,12 @@ const pemOf = async (key: webcrypto.CryptoKey): Promise<string> => x509.PemConve
 const inDays = (days: number): Date => new Date(Date.now() + days * DAY)
 const keyPair = async (): Promise<webcrypto.CryptoKeyPair> => await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
 
-export async function createAuthority(name: string): Promise<Authority> {
+/** `until` in days from now. */
+export async function createAuthority(name: string, until = 30): Promise<Authority> {
   const keys = await keyPair()
   let serial = 1
   const root = await x509.X509CertificateGenerator.createSelfSigned({
-    serialNumber: '01', name: `CN=${name}`, notBefore: inDays(-30), notAfter: inDays(30), signingAlgorithm: algorithm, keys,
+    serialNumber: '01', name: `CN=${name}`, notBefore: inDays(-30), notAfter: inDays(until), signingAlgorithm: algorithm, keys,
     extensions: [
       new x509.BasicConstraintsExtension(true, undefined, true),
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),

@@ -1,11 +1,13 @@
 // Builds the guest that the tests boot: Debian's cloud kernel and a busybox root, as a bootable disk and as kernel and initrd.
 // It is built once into the cache; guest/*.sh say what the guest does.
 import { createHash, randomUUID } from 'node:crypto'
-import { chmod, copyFile, mkdir, mkdtemp, open, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { chmod, copyFile, mkdir, mkdtemp, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { basename, dirname, join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { cacheFolder } from '../../scripts/cache.ts'
 import { runOk } from '../../scripts/run.ts'
+import { copyModules, fetchKernel, installBusybox, packInitrd, unpackPackage } from './linux.ts'
+import type { Kernel } from './linux.ts'
 
 export interface GuestImage {
   /** A bootable (BIOS) disk, compressed. */
@@ -65,7 +67,7 @@ export async function buildGuestImage(): Promise<GuestImage> {
 
 async function inputsHash(): Promise<string> {
   const hash = createHash('sha256')
-  hash.update(await readFile(import.meta.filename))
+  for (const file of [import.meta.filename, join(import.meta.dirname, 'linux.ts')]) hash.update(await readFile(file))
   for (const file of (await readdir(sources)).toSorted()) hash.update(file).update(await readFile(join(sources, file)))
   return hash.digest('hex').slice(0, 16)
 }
@@ -73,45 +75,20 @@ async function inputsHash(): Promise<string> {
 async function build(draft: string): Promise<void> {
   const image = join(draft, 'image')
   await mkdir(image)
-  const { vmlinuz, tree, version } = await fetchKernel(draft)
-  await copyFile(vmlinuz, join(image, 'vmlinuz'))
-  await buildInitrd(draft, tree, version, join(image, 'initrd'))
+  const kernel = await fetchKernel(join(draft, 'kernel'), 'linux-image-cloud-amd64')
+  await copyFile(kernel.vmlinuz, join(image, 'vmlinuz'))
+  await buildInitrd(draft, kernel, join(image, 'initrd'))
   await addAgent(draft, join(image, 'initrd'), join(image, 'initrd-agent'))
   await buildDisk(draft, image)
   await runOk(['qemu-img', 'convert', '-f', 'raw', '-O', 'qcow2', '-c', join(image, 'guest.raw'), join(image, 'guest.qcow2')])
 }
 
-/** Fetches a Debian package and unpacks it below the draft; answers where. Nothing is installed. */
-async function unpack(name: string, draft: string): Promise<string> {
-  const folder = join(draft, `package-${name}`)
-  await mkdir(folder)
-  await runOk(['apt-get', 'download', '-qq', '-o', 'APT::Sandbox::User=root', name], { cwd: folder })
-  const [archive] = await readdir(folder)
-  if (archive === undefined) throw new Error(`apt-get download brought no ${name}`)
-  const tree = join(folder, 'tree')
-  await runOk(['dpkg-deb', '-x', join(folder, archive), tree])
-  return tree
-}
-
-/** Unpacks Debian's newest cloud kernel beside the machine's own, which stays as it is. */
-async function fetchKernel(draft: string): Promise<{ vmlinuz: string; tree: string; version: string }> {
-  const depends = await runOk(['apt-cache', 'depends', 'linux-image-cloud-amd64'])
-  const name = /linux-image-(\S+-cloud-amd64)/.exec(depends.replace(/^\S.*$/m, ''))?.[1]
-  if (name === undefined) throw new Error(`apt-cache names no cloud kernel: ${depends}`)
-  const tree = await unpack(`linux-image-${name}`, draft)
-  await runOk(['depmod', '-b', tree, name])
-  return { vmlinuz: join(tree, 'boot', `vmlinuz-${name}`), tree, version: name }
-}
-
-async function buildInitrd(draft: string, tree: string, version: string, target: string): Promise<void> {
+async function buildInitrd(draft: string, kernel: Kernel, target: string): Promise<void> {
   const root = join(draft, 'root')
-  for (const folder of ['bin', 'dev', 'etc/acpi/PWRF', 'lib/modules', 'proc', 'run', 'sys', 'var/log', 'var/run']) {
+  for (const folder of ['dev', 'etc/acpi/PWRF', 'proc', 'run', 'sys', 'var/log', 'var/run']) {
     await mkdir(join(root, folder), { recursive: true })
   }
-  await copyFile(await busybox(), join(root, 'bin/busybox'))
-  for (const applet of (await runOk([join(root, 'bin/busybox'), '--list'])).trim().split('\n')) {
-    if (applet !== 'busybox') await symlink('busybox', join(root, 'bin', applet))
-  }
+  await installBusybox(join(root, 'bin'))
   const scripts: Record<string, string> = {
     'init.sh': 'init', 'nic.sh': 'etc/nic', 'lease.sh': 'etc/lease', 'hotplug.sh': 'etc/hotplug',
     'power-button.sh': 'etc/acpi/PWRF/00000080',
@@ -120,17 +97,15 @@ async function buildInitrd(draft: string, tree: string, version: string, target:
     await copyFile(join(sources, source), join(root, place))
     await chmod(join(root, place), 0o755)
   }
-  const needed = await runOk(['modprobe', '-d', tree, '-S', version, '--show-depends', '-a', ...modules])
-  const files = [...new Set([...needed.matchAll(/^insmod (\S+)/gm)].map(match => match[1] ?? ''))]
-  for (const file of files) await copyFile(file, join(root, 'lib/modules', basename(file)))
-  await writeFile(join(root, 'etc/modules'), files.map(file => `${basename(file)}\n`).join(''))
-  await archive(root, target)
+  const files = await copyModules(kernel, modules, join(root, 'lib/modules'))
+  await writeFile(join(root, 'etc/modules'), files.map(file => `${file}\n`).join(''))
+  await packInitrd(root, target)
 }
 
 /** QEMU's guest agent with the libraries that it needs, which QEMU's own package brought: a second archive behind the first, as the kernel takes them. */
 async function addAgent(draft: string, initrd: string, target: string): Promise<void> {
   const root = join(draft, 'agent')
-  const program = join(await unpack('qemu-guest-agent', draft), 'usr/sbin/qemu-ga')
+  const program = join(await unpackPackage('qemu-guest-agent', join(draft, 'qemu-guest-agent')), 'usr/sbin/qemu-ga')
   await mkdir(join(root, 'bin'), { recursive: true })
   await mkdir(join(root, 'etc'))
   await copyFile(program, join(root, 'bin/qemu-ga'))
@@ -140,21 +115,8 @@ async function addAgent(draft: string, initrd: string, target: string): Promise<
     await copyFile(path, join(root, path))
   }
   await copyFile(initrd, target)
-  await archive(root, join(draft, 'agent.cpio'))
+  await packInitrd(root, join(draft, 'agent.cpio'))
   await writeFile(target, await readFile(join(draft, 'agent.cpio')), { flag: 'a' })
-}
-
-/** Packs a folder as the kernel takes it. */
-async function archive(root: string, target: string): Promise<void> {
-  const names = await runOk(['find', '.', '-print0'], { cwd: root })
-  await runOk(['cpio', '--null', '--create', '--quiet', '--format=newc', '--owner=0:0', `--file=${target}`], { cwd: root, input: names })
-}
-
-async function busybox(): Promise<string> {
-  for (const path of ['/bin/busybox', '/usr/bin/busybox']) {
-    if (await stat(path).catch(() => undefined) !== undefined) return path
-  }
-  throw new Error('busybox is missing: install the package busybox-static')
 }
 
 /** An MBR and one FAT partition with syslinux, kernel and initrd: made of plain files, without mounting anything. */

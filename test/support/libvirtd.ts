@@ -5,7 +5,7 @@ import type { ChildProcess } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { copyFile, cp, mkdir, mkdtemp, readdir, readFile, readlink, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { cacheFolder } from '../../scripts/cache.ts'
 import { run } from '../../scripts/run.ts'
 import type { RunResult } from '../../scripts/run.ts'
@@ -25,6 +25,22 @@ export interface LibvirtdOptions {
   files?: Readonly<Record<string, string>>
   /** Whether libvirtd listens for TCP and TLS, inside the host: see forward.ts for the way in. */
   listen?: boolean
+  /** What the host has besides: other hypervisors than QEMU. */
+  extensions?: readonly HostExtension[]
+}
+
+/** What makes a private host one of another hypervisor too. */
+export interface HostExtension {
+  /** A shell script that private-host.sh sources inside the namespaces before anything runs there; `$base` is the host's folder. */
+  setup?: string
+  /** Writes what the script needs into the host's folder, before there are namespaces. Files of `conf` end up in /etc/libvirt. */
+  prepare?(folder: string): Promise<void>
+  /** Starts what the hypervisor consists of, before libvirtd. It runs inside the host and ends with it. */
+  start?(host: PrivateLibvirtd): Promise<void>
+  /** Removes what outlives the namespaces. */
+  ended?(folder: string): Promise<void>
+  /** Runs libvirtd: the command follows. */
+  launcher?: readonly string[]
 }
 
 export interface PrivateLibvirtd extends AsyncDisposable {
@@ -61,10 +77,12 @@ export async function startLibvirtd(options: LibvirtdOptions = {}): Promise<Priv
   if (process.getuid?.() !== 0) throw new Error('a private libvirtd needs root: it makes namespaces of its own')
   const hostUUID = options.hostUUID ?? randomUUID()
   const folder = await mkdtemp(join(tmpdir(), `vireo-${options.name ?? 'host'}-${process.pid}-`))
+  const extensions = options.extensions ?? []
   try {
     await prepare(folder, hostUUID, options)
-    const host = new Host(folder, hostUUID, await Namespaces.start(folder), options.listen === true)
+    const host = new Host(folder, hostUUID, await Namespaces.start(folder), options)
     try {
+      for (const extension of extensions) await extension.start?.(host)
       await host.restart()
     } catch (error) {
       const log = await host.log()
@@ -73,6 +91,7 @@ export async function startLibvirtd(options: LibvirtdOptions = {}): Promise<Priv
     }
     return host
   } catch (error) {
+    for (const extension of extensions) await extension.ended?.(folder)
     await rm(folder, { recursive: true, force: true })
     throw error
   }
@@ -85,10 +104,10 @@ function haltingFirmware(): Buffer {
   return rom
 }
 
-async function prepare(folder: string, hostUUID: string, { log = false, halting = false, conf = [], files = {} }: LibvirtdOptions): Promise<void> {
+async function prepare(folder: string, hostUUID: string, { log = false, halting = false, conf = [], files = {}, extensions = [] }: LibvirtdOptions): Promise<void> {
   // QEMU runs as a user of its own and must be able to walk to its disks.
   await run(['chmod', '755', folder])
-  for (const sub of ['conf', 'run', 'log', 'capabilities', 'root/var/lib/vireo', 'root/srv']) {
+  for (const sub of ['conf', 'run', 'log', 'setup', 'capabilities', 'root/var/lib/vireo', 'root/srv']) {
     await mkdir(join(folder, sub), { recursive: true })
   }
   if (halting) await writeFile(join(folder, 'firmware.rom'), haltingFirmware())
@@ -110,6 +129,10 @@ async function prepare(folder: string, hostUUID: string, { log = false, halting 
   await writeFile(join(folder, 'conf/qemu.conf'), 'security_driver = "none"\n')
   await writeFile(join(folder, 'conf/virtlogd.conf'), 'log_outputs = "3:file:/var/log/libvirt/virtlogd.log"\n')
   await capabilitiesFrom(capabilitiesCache(), join(folder, 'capabilities'))
+  for (const { setup, prepare: own } of extensions) {
+    if (setup !== undefined) await copyFile(setup, join(folder, 'setup', basename(setup)))
+    await own?.(folder)
+  }
 }
 
 /** libvirt's own cache of what QEMU can do. It checks each entry's validity itself; without it the first QEMU call probes for seconds. */
@@ -193,15 +216,17 @@ class Host implements PrivateLibvirtd {
   readonly root: string
   readonly #namespaces: Namespaces
   readonly #listen: boolean
+  readonly #extensions: readonly HostExtension[]
   #pid: number | undefined
 
-  constructor(folder: string, hostUUID: string, namespaces: Namespaces, listen: boolean) {
+  constructor(folder: string, hostUUID: string, namespaces: Namespaces, { listen = false, extensions = [] }: LibvirtdOptions) {
     this.folder = folder
     this.hostUUID = hostUUID
     this.socket = join(folder, 'run/libvirt-sock')
     this.root = join(folder, 'root')
     this.#namespaces = namespaces
     this.#listen = listen
+    this.#extensions = extensions
   }
 
   get pid(): number {
@@ -245,7 +270,8 @@ class Host implements PrivateLibvirtd {
       await this.kill('SIGTERM')
     }
     if ((await this.exec(['test', '-S', '/run/libvirt/virtlogd-sock'])).code !== 0) await this.execOk(['virtlogd', '-d'])
-    await this.execOk(['libvirtd', '-d', ...(this.#listen ? ['-l'] : []), '-p', '/run/libvirtd.pid'])
+    const launchers = this.#extensions.flatMap(({ launcher = [] }) => launcher)
+    await this.execOk([...launchers, 'libvirtd', '-d', ...(this.#listen ? ['-l'] : []), '-p', '/run/libvirtd.pid'])
     const inner = Number(await this.execOk(['cat', '/run/libvirtd.pid']))
     this.#pid = await until('libvirtd shows among the processes', () => this.#namespaces.outerPid(inner))
     // The daemon serves clients once its drivers are up, not before.
@@ -260,6 +286,7 @@ class Host implements PrivateLibvirtd {
     await this.#keepCapabilities()
     await this.#namespaces.end()
     this.#pid = undefined
+    for (const extension of this.#extensions) await extension.ended?.(this.folder)
     await rm(this.folder, { recursive: true, force: true })
   }
 

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { controlPlanePrograms } from '../../scripts/devcluster/build.ts'
 import { buildGuestImage } from './guest.ts'
+import { removeCgroups } from './hosts/lxc.ts'
 
 export async function setup(): Promise<void> {
   await removeLeftovers()
@@ -15,7 +16,9 @@ export async function setup(): Promise<void> {
 async function removeLeftovers(): Promise<void> {
   for (const name of await readdir(tmpdir())) {
     const owner = /^vireo-.*-(\d+)-[^-]+$/.exec(name)?.[1]
-    if (owner !== undefined && !isAlive(Number(owner))) await rm(join(tmpdir(), name), { recursive: true, force: true })
+    if (owner === undefined || isAlive(Number(owner))) continue
+    await removeCgroups(name)
+    await rm(join(tmpdir(), name), { recursive: true, force: true })
   }
 }
 

@@ -40,6 +40,10 @@ mount --bind "$base/root/var/lib/vireo" /var/lib/vireo
 mount --bind "$base/root/srv" /srv
 if [ -e "$base/firmware.rom" ]; then mount --bind "$base/firmware.rom" /usr/share/seabios/bios-256k.bin; fi
 ip link set lo up
+# Other hypervisors than QEMU bring what they need.
+for extension in "$base"/setup/*.sh; do
+  if [ -e "$extension" ]; then . "$extension"; fi
+done
 
 echo ready
 exec cat

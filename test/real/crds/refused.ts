@@ -91,7 +91,7 @@ export const refused: Row[] = [
   ['an unknown SASL mechanism', 'Hypervisor', '{uri: "qemu+tls://h/system", auth: {sasl: {secretRef: {name: a}, mechanism: GSSAPI}}}', 'spec.auth.sasl.mechanism: Unsupported value: "GSSAPI": supported values: "SCRAM-SHA-512", "SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN"'],
   ['a password in a URI, which is not printed', 'Hypervisor', '{uri: "qemu+tls://me:secret@h/system"}', 'spec.uri: Forbidden: must not hold a password: anybody who may read the object would read it'],
   ['a pinned host by no UUID', 'Hypervisor', '{uri: "test:///default", hostUUID: "1"}', 'spec.hostUUID: Invalid value: "1": is not a UUID: write 32 hexadecimal digits with dashes, such as 6f1c2d3e-0000-5000-8000-000000000001'],
-  ['a relative host path', 'Hypervisor', '{uri: "test:///default", policy: {hostPaths: [x]}}', 'spec.policy.hostPaths[0]: Invalid value: "x": x must be an absolute path on the host: it has to begin with /'],
+  ['a relative host path', 'Hypervisor', '{uri: "test:///default", policy: {hostPaths: [x]}}', 'spec.policy.hostPaths[0]: Invalid value: "x": x must be an absolute path on the host: it has to begin with /, or on ESX with the name of a datastore in brackets'],
   ['a URL where a host is meant', 'Hypervisor', '{uri: "test:///default", policy: {networkHosts: ["nfs://nas/x"]}}', 'spec.policy.networkHosts[0]: Invalid value: "nfs://nas/x": nfs://nas/x is not a host: write a name or an address, and :PORT behind it for one port only'],
 ]
 

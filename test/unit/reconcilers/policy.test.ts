@@ -44,6 +44,15 @@ describe('a path', () => {
   })
 })
 
+test.each([
+  ['[ds1] web/web.vmdk', true], ['[ds1]', true], ['[ds1] web/../x', false], ['[ds2] web/web.vmdk', false], ['[ds10] web', false],
+  // A folder of that name on another host is not the datastore.
+  ['/[ds1]/web/web.vmdk', false], ['/var/lib/vireo/x', true],
+])('%j is allowed in the datastore ds1 of ESX: %s', (path, allowed) => {
+  expect(pathAllowed(grant({ hostPaths: ['[ds1]', '/var/lib/vireo'] }), path)).toBe(allowed)
+  expect(pathAllowed(grant(), path)).toBe(path.startsWith('/var'))
+})
+
 describe('a selector', () => {
   const labels = { team: 'web', tier: 'app' }
   test.each([
