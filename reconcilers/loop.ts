@@ -120,13 +120,18 @@ export class Loop {
         const { host } = inputs.bound
         const id = kind.observedId(inputs)
         const fresh = host.readSince(id, world.clock.now() - FRESH)
-        await Promise.all([this.#guard(kind, run, plan), fresh ? undefined : host.refresh(id)])
+        // An intention is for what a look at the host did not find: it has to come after that look.
+        const guard = intends(kind, run) ? undefined : this.#guard(kind, run, plan)
+        await Promise.all([guard, fresh ? undefined : host.refresh(id)])
         afresh = true
         if (!fresh || run.guarded) continue
       }
-      if (!run.guarded && plan.actions.some(action => action.guarded)) {
+      const intending = intends(kind, run)
+      if (!run.guarded && (intending || plan.actions.some(action => action.guarded))) {
+        const { generation } = run.object.metadata
         await this.#guard(kind, run, plan)
-        continue
+        // What turned up since that look is a stranger's. A plan made anew would take it for what we began; the create refuses.
+        if (!intending || run.object.metadata.generation !== generation) continue
       }
       if (text === last) throw new Refusal('HostError', `The host accepted the change but it did not take effect: ${plan.actions[0]!.reason}`)
       last = text
@@ -137,7 +142,9 @@ export class Loop {
         for (const action of plan.actions) await this.#perform(kind, run, action)
         await inputs.bound.host.refresh(kind.observedId(inputs))
       } catch (error) {
-        if (error instanceof LibvirtError || error instanceof CallTimeout) await this.#lookAgain(kind, run)
+        const intended = plan.actions.some(action => action.intended)
+        if (intended && !isUnknown(error)) await this.#retract(kind, run)
+        if (intended || error instanceof LibvirtError || error instanceof CallTimeout) await this.#lookAgain(kind, run)
         throw error
       } finally {
         letGo()
@@ -155,6 +162,14 @@ export class Loop {
     const left = before.until - this.#options.world.clock.now()
     if (before.final && before.session !== run.inputs?.bound.host.session) return
     if (left > 0) throw new Held(before.final ? undefined : left)
+  }
+
+  /** The host refused what the annotation announces: whatever comes up under that name is not what we began. */
+  async #retract(kind: AnyKind, run: Run): Promise<void> {
+    const live = await patchMetadata(this.#options.client, kind.resource, run.object, { annotations: { [annotations.intent]: null } })
+    if (live === undefined) throw new StaleMirror()
+    run.object = live
+    kind.mirror(this.#options.world).observeWrite(live)
   }
 
   /** What a refused attempt left behind is observed before anybody acts on what was there during it. */
@@ -203,7 +218,7 @@ export class Loop {
     const { object } = run
     const { namespace, name, uid } = object.metadata
     const intent = kind.intent?.(run.inputs)
-    const wanting = run.inputs!.terminating ? false : !hasFinalizer(object, finalizer) || (intent !== undefined && object.metadata.annotations?.[annotations.intent] !== intent)
+    const wanting = !run.inputs!.terminating && (!hasFinalizer(object, finalizer) || intends(kind, run))
     if (wanting) {
       // The patch names UID and version, so its answer is the live object.
       const live = await patchMetadata(client, kind.resource, object, { addFinalizers: [finalizer], ...(intent === undefined ? {} : { annotations: { [annotations.intent]: intent } }) })
@@ -346,6 +361,12 @@ export class Loop {
     kind.forget?.(key)
     return { type: 'done' }
   }
+}
+
+/** The annotation is still to say what a plan of the kind begins. */
+function intends(kind: AnyKind, { object, inputs }: Run): boolean {
+  const intent = inputs!.terminating ? undefined : kind.intent?.(inputs)
+  return intent !== undefined && object.metadata.annotations?.[annotations.intent] !== intent
 }
 
 const again = ({ requeueAfter }: Refusal): Result => (requeueAfter === undefined ? { type: 'done' } : { type: 'requeueAfter', ms: requeueAfter })

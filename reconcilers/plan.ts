@@ -10,6 +10,8 @@ export interface Action {
   reason: string
   /** Creates or destroys something on the host: the object is read live before it. */
   guarded?: boolean
+  /** The one call that the object's intent annotation announces: where the host refuses it, the annotation goes. */
+  intended?: boolean
 }
 
 export type ReasonOfReady = ReadyReason | ReconcilingReason | StalledReason | UnknownReason

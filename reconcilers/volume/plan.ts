@@ -110,7 +110,7 @@ function planCreation(inputs: VolumeInputs): VolumePlan {
   const xml = serializeXml(renderVolume({ name: binding.name, poolType: pool.type, capacity: origin.capacity, format, preallocation, backing }))
   return planOf(available(inputs), {
     actions: [{
-      type: 'Created', guarded: true, xml, flags: createFlags({ format, preallocation }),
+      type: 'Created', guarded: true, intended: true, xml, flags: createFlags({ format, preallocation }),
       reason: `Created the ${format} volume ${called(inputs)} of ${formatBytes(origin.capacity)}${backing ? ` above ${backing.path}` : ''}.`,
     }],
   })

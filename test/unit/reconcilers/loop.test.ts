@@ -20,6 +20,7 @@ import { FakeClock } from '../../support/fakeclock.ts'
 const KEY = 'VirtualNetwork/shop/lab'
 const available = { reason: 'Available', message: 'It is there.' } as const
 const create: Action = { type: 'Defined', reason: 'Defined it.', guarded: true }
+const begin: Action = { type: 'Created', reason: 'Made it.', guarded: true, intended: true }
 const change: Action = { type: 'Updated', reason: 'Changed it.' }
 const remove: Action = { type: 'Undefined', reason: 'Removed it.', guarded: true }
 const refused = (code: number, message: string): LibvirtError => new LibvirtError({ code, domain: 19, level: 2, message, procedure: 'networkCreate' })
@@ -147,8 +148,35 @@ describe('creating', () => {
     bed.intent = 'images/web-root'
     bed.plansOnce(create)
     const { log } = await bed.reconcile()
-    expect(log[0]).toBe('api: finalizers+annotations ["vireo.dev/finalizer"]')
+    expect(log).toContain('api: finalizers+annotations ["vireo.dev/finalizer"]')
     expect(bed.live?.metadata.annotations).toEqual({ [annotations.intent]: 'images/web-root' })
+  })
+
+  test('what a look at the host finds, or what comes up since, is not recorded as begun', async () => {
+    bed.put()
+    bed.intent = 'images/web-root'
+    bed.plan = () => planOf(available, bed.log.includes('host: read') ? {} : { actions: [begin] })
+    expect((await bed.reconcile()).log).toEqual(['host: read', 'api: status Available'])
+    expect(bed.live?.metadata.annotations).toBeUndefined()
+    // It comes up between the record and the create: no plan is made anew, which would take it for what we began.
+    bed.plan = ({ object }) => planOf(available, object.metadata.annotations === undefined ? { actions: [begin] } : {})
+    bed.perform = () => { throw new Refusal('Conflict', 'It is there already.') }
+    const { log } = await bed.reconcile()
+    expect(log.filter(line => !line.startsWith('event'))).toEqual(['host: read', 'api: finalizers+annotations ["vireo.dev/finalizer"]', 'host: Created', 'api: annotations []', 'host: read', 'api: status Conflict stalled'])
+  })
+
+  test.each<[string, Error, string | null]>([
+    ['the host refused', refused(ErrorNumber.INTERNAL_ERROR, 'no space'), null],
+    ['something is there already', new Refusal('Conflict', 'It is there already.'), null],
+    ['nobody knows the outcome of', new CallTimeout('storageVolCreateXML', 30_000), 'images/web-root'],
+  ])('where %s the create, the record of the intention says so', async (_what, error, intent) => {
+    bed.put()
+    bed.intent = 'images/web-root'
+    bed.plan = () => planOf(available, { actions: [begin] })
+    bed.perform = () => { throw error }
+    await bed.reconcile()
+    expect(bed.live?.metadata.annotations).toEqual({ [annotations.intent]: intent })
+    expect(bed.live?.metadata.finalizers).toEqual([finalizer])
   })
 
   test('an object deleted meanwhile is not created on the host', async () => {
