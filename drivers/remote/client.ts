@@ -39,6 +39,14 @@ export interface StreamSink {
   end(reason: Error): void
 }
 
+/** Run synchronously, each once. */
+export interface CallHooks<R> {
+  /** Before the call is on its way: the place to install routes, for a host may begin to send before it answers. */
+  sending?(serial: number): void
+  /** When the answer arrives, before any later byte is looked at. */
+  answered?(ret: R): void
+}
+
 /** What hangs on it runs at the end of the current turn: queueMicrotask would make three objects for each. */
 const turn = Promise.resolve()
 
@@ -52,7 +60,7 @@ interface Call {
   due: number
   /** When it became overdue. */
   overdue: number
-  onReply: ((ret: any, serial: number) => void) | undefined
+  hooks: CallHooks<any> | undefined
   resolve(value: any): void
   reject(error: Error): void
 }
@@ -130,17 +138,16 @@ export class Client {
   }
 
   /**
-   * Calls a procedure. `onReply` runs synchronously when the answer arrives, before any later byte is looked at:
-   * the place to install routes for what follows the answer. Rejects with LibvirtError, CallTimeout or ConnectionLost,
-   * and with TypeError or RangeError for arguments that cannot be sent.
+   * Calls a procedure. Rejects with LibvirtError, CallTimeout or ConnectionLost, and with TypeError or RangeError for
+   * arguments that cannot be sent.
    */
-  call<A, R>(procedure: Procedure<A, R>, args: A, onReply?: (ret: R, serial: number) => void): Promise<R> {
+  call<A, R>(procedure: Procedure<A, R>, args: A, hooks?: CallHooks<R>): Promise<R> {
     if (this.#ended) return Promise.reject(this.#lost(`${procedure.name} was not sent`))
     if (this.#options.jammed === 'refuse' && this.#isJammed(this.clock.now())) return Promise.reject(new CallTimeout(procedure.name, this.callTimeout, `the host has not answered ${this.#holders()} for ${this.callTimeout / 1000} s and more: ${procedure.name} was not sent`))
     return new Promise<R>((resolve, reject) => {
       const started = this.clock.now()
       const hurried = procedure.deadline === 'default' && !this.#options.unhurried
-      const call: Call = { state: 'waiting', procedure, args, serial: 0, started, due: hurried ? started + this.callTimeout : Infinity, overdue: Infinity, onReply, resolve, reject }
+      const call: Call = { state: 'waiting', procedure, args, serial: 0, started, due: hurried ? started + this.callTimeout : Infinity, overdue: Infinity, hooks, resolve, reject }
       if (hurried) this.#deadline ??= this.clock.setTimeout(() => this.#passDeadlines(), this.callTimeout)
       // Who waits goes first.
       if (this.#inFlight.length < SLOTS && this.#waiting.size === 0) this.#send(call)
@@ -153,7 +160,7 @@ export class Client {
     return this.#waiting.size + this.#inFlight.length
   }
 
-  /** Routes the packets of the stream that the call with this serial opened. For use in `onReply`. */
+  /** Routes the packets of the stream that the call with this serial opens. For use in `sending`. */
   addStream(serial: number, sink: StreamSink): void {
     this.#streams.set(serial, sink)
   }
@@ -284,6 +291,7 @@ export class Client {
     call.serial = this.#serial
     call.state = 'sent'
     this.#inFlight.push(call)
+    call.hooks?.sending?.(call.serial)
     this.#flushSoon()
   }
 
@@ -342,7 +350,7 @@ export class Client {
       const ret = decodeAll(procedure.ret, frame.payload, `the reply to ${procedure.name}`)
       this.#inFlight.splice(at, 1)
       if (call.state === 'sent') {
-        call.onReply?.(ret, frame.serial)
+        call.hooks?.answered?.(ret)
         call.state = 'finished'
         call.resolve(ret)
         this.#report(call, 'ok')

@@ -104,14 +104,14 @@ export class Events {
     if (!features.eventCallback) return classes
     const register = async (of: EventClass, eventID: number) => {
       this.#registering++
-      const installed = (id: number) => this.#install(of, id)
+      const hooks = { answered: (id: number) => this.#install(of, id) }
       try {
         switch (of) {
-          case 'domain': await client.call(procedures.connectDomainEventCallbackRegisterAny, { eventID, dom: null }, installed); break
-          case 'network': await client.call(procedures.connectNetworkEventRegisterAny, { eventID, net: null }, installed); break
-          case 'pool': await client.call(procedures.connectStoragePoolEventRegisterAny, { eventID, pool: null }, installed); break
-          case 'nodedev': await client.call(procedures.connectNodeDeviceEventRegisterAny, { eventID, dev: null }, installed); break
-          case 'secret': await client.call(procedures.connectSecretEventRegisterAny, { eventID, secret: null }, installed); break
+          case 'domain': await client.call(procedures.connectDomainEventCallbackRegisterAny, { eventID, dom: null }, hooks); break
+          case 'network': await client.call(procedures.connectNetworkEventRegisterAny, { eventID, net: null }, hooks); break
+          case 'pool': await client.call(procedures.connectStoragePoolEventRegisterAny, { eventID, pool: null }, hooks); break
+          case 'nodedev': await client.call(procedures.connectNodeDeviceEventRegisterAny, { eventID, dev: null }, hooks); break
+          case 'secret': await client.call(procedures.connectSecretEventRegisterAny, { eventID, secret: null }, hooks); break
           case 'connection': await client.call(procedures.connectRegisterCloseCallback, undefined)
         }
         if (eventID === 0) classes.add(of)

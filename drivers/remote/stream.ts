@@ -2,10 +2,11 @@
 //
 // To the host:   call -> reply -> data packets (CONTINUE) -> empty OK -> the host's empty OK. From the host: call ->
 // reply -> data packets -> an empty CONTINUE from the host -> our empty OK -> the host's empty OK. Consoles do both at
-// once. Either side ends it early with ERROR. Streams have no deadline: they take as long as the bytes take, and
+// once. The host's packets come from another thread than its reply: the first of them, even all, may be here before that.
+// Either side ends it early with ERROR. Streams have no deadline: they take as long as the bytes take, and
 // `abort` ends them at any time.
 
-import { ConnectionLost } from '../errors.ts'
+import { ConnectionLost, LibvirtError } from '../errors.ts'
 import type { DownloadStream, DuplexStream, UploadStream } from '../driver.ts'
 import { remoteError, type Client, type StreamSink } from './client.ts'
 import { MessageStatus } from './frame.ts'
@@ -26,6 +27,8 @@ class Stream implements StreamSink, DuplexStream {
   /** Whether the host has bytes for us, and the end of them is the end of the stream. */
   readonly #reads: boolean
   #serial = 0
+  /** The host has answered the call that opens it: only then it takes what we say. */
+  #opened = false
   /** Why it cannot go on; null while it can and after it went well. */
   #failure: Error | null = null
   /** The host's last word has come, or the connection's end. */
@@ -49,13 +52,20 @@ class Stream implements StreamSink, DuplexStream {
   /** Answers what the call that opens it answered. */
   async open<A, R>(procedure: Procedure<A, R>, args: A): Promise<R> {
     try {
-      return await this.#client.call(procedure, args, (_, serial) => {
-        this.#serial = serial
-        this.#client.addStream(serial, this)
+      return await this.#client.call(procedure, args, {
+        sending: (serial) => {
+          this.#serial = serial
+          this.#client.addStream(serial, this)
+        },
+        answered: () => {
+          this.#opened = true
+          if (this.#ended) this.#sayEnd()
+        },
       })
     } catch (error) {
       this.#client.close()
-      throw error
+      // An error of the stream itself came before the answer and tells more than the end that it led to.
+      throw this.#failure instanceof LibvirtError ? this.#failure : error
     }
   }
 
@@ -134,7 +144,8 @@ class Stream implements StreamSink, DuplexStream {
     if (this.#failure || !this.#reads) return
     if (payload.length === 0) {
       this.#ended = true
-      return this.#sayEnd()
+      if (this.#opened) this.#sayEnd()
+      return
     }
     if (this.#finishing) return
     this.#chunks.push(payload)

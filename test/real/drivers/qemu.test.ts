@@ -70,6 +70,15 @@ describe('streams', () => {
     expect((await bytesOf(vol, 1_000_001, 77)).equals(bytes.subarray(1_000_001, 1_000_078))).toBe(true)
   })
 
+  test('each of many downloads is whole: the host sends bytes and its reply from two threads', async () => {
+    const vol = await volume('often', 65_536)
+    const bytes = randomBytes(65_536)
+    const upload = await c.storageVolUpload(vol, 0, 65_536, 0)
+    await upload.write(bytes)
+    await upload.finish()
+    for (let i = 0; i < 200; i++) expect((await bytesOf(vol)).equals(bytes), `download ${i}`).toBe(true)
+  })
+
   test('calls go on while a stream is open', async () => {
     const vol = await volume('beside', size)
     const upload = await c.storageVolUpload(vol, 0, size, 0)

@@ -313,13 +313,13 @@ describe('messages', () => {
     expect(messages).toEqual([318])
   })
 
-  test('onReply runs before the next frame of the same chunk is looked at', async () => {
+  test('the hooks of a call run before it is sent, and before the next frame of the same chunk as its answer is looked at', async () => {
     const order: string[] = []
     const { client, peer } = await connected({}, () => order.push('event'))
-    void client.call(p.connectGetType, undefined, () => order.push('reply'))
+    void client.call(p.connectGetType, undefined, { sending: serial => order.push(`${serial} before ${peer.calls.length} calls`), answered: ret => order.push(ret) })
     await settle()
     peer.send(replyTo(peer.calls[0]!, p.connectGetType, 'TEST'), frameOf({ type: MessageType.MESSAGE }))
-    expect(order).toEqual(['reply', 'event'])
+    expect(order).toEqual(['1 before 0 calls', 'TEST', 'event'])
   })
 
   test('packets of a stream that is over are dropped', async () => {

@@ -148,6 +148,31 @@ describe('download', () => {
     expect(peer.closed).toBe(true)
   })
 
+  test('bytes that come before the reply are not lost, and the end of them is answered only after it', async () => {
+    const { client, peer } = await connected({ clock: clock() })
+    const opening = openDownload(client, p.storageVolDownload, args)
+    await settle()
+    peer.send(data('abc')(peer))
+    peer.send(data('de')(peer), end(peer))
+    await settle()
+    expect(packets(peer)).toEqual([])
+    peer.reply(peer.calls[0]!, p.storageVolDownload, undefined)
+    const reading = bytesOf((await opening).stream)
+    await settle()
+    expect(packets(peer).map(({ status }) => status)).toEqual([MessageStatus.OK])
+    peer.send(packet(peer, MessageStatus.OK))
+    expect((await reading).toString()).toBe('abcde')
+  })
+
+  test('an error that comes before the reply is why it does not open', async () => {
+    const { client, peer } = await connected({ clock: clock() })
+    const opening = failure(openDownload(client, p.storageVolDownload, args))
+    await settle()
+    peer.send(streamError(peer))
+    expect(await opening).toMatchObject({ name: 'LibvirtError', message: 'No space left on device' })
+    expect(peer.closed).toBe(true)
+  })
+
   test('the iteration ends only after the host confirmed the end', async () => {
     const { stream, peer } = await download(end)
     let done = false
