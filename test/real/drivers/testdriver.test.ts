@@ -246,7 +246,7 @@ describe('opening and ending', () => {
   })
 
   test('what the daemon has no driver for is its own refusal', async () => {
-    const reason = await failure(createRegistry({}, { allowLocal: true }).open(`test+unix:///default?socket=${host.socket}&name=nonsense%3A%2F%2F%2F`, settings))
+    const reason = await failure(createRegistry({}, { allowLocal: true }).open(`test+unix:///default?socket=${host.socket}&name=bhyve%3A%2F%2F%2Fsystem`, settings))
     expect(reason).toMatchObject({ name: 'LibvirtError', code: ErrorNumber.NO_CONNECT, procedure: 'connectOpen' })
   })
 
