@@ -11,6 +11,7 @@ import type { Log } from '../controller/log.ts'
 import type { StatusWriter } from '../controller/status.ts'
 import { annotations, finalizer } from '../crds/names.ts'
 import { CallTimeout, LibvirtError, isUnknown, isUnsupported } from '../drivers/errors.ts'
+import { Attempts, Held } from './attempts.ts'
 import type { AnyKind, Inputs } from './kind.ts'
 import { commonStatus } from './outcome.ts'
 import { type Action, type Plan, Refusal, type Standing, isSettled } from './plan.ts'
@@ -36,27 +37,18 @@ export interface LoopOptions {
 /** A plan leads to the next one at most this often within one reconcile; the rest is for another (ms later), after others had their turn. */
 const ROUNDS = 8
 const NEXT_ROUNDS = 1_000
-/** The same refusal of the host so many times in a row is final until something changes. */
-const SAME_ANSWERS = 3
-
 /** An object read so recently (ms) is not read again before an action. */
 const FRESH = 500
 
-/** How often (ms) a plan that the host refused is tried again: events that the attempt itself causes must not hurry it. */
-const REFUSED = { first: 1_000, last: 60_000 }
-
 /** A call without an answer keeps its place on the connection, and makes others to the same guest wait in the daemon for so long (ms): they would only take more places. */
 const UNANSWERED = 30_000
-
-/** The host refused this very plan: it is not tried again before `until`, unless what was asked changes. */
-interface Attempts { asked: string; plan: string; count: number; until: number; final: boolean; /** The host's connection at the time: another one may lead to a daemon that can do more. */ session: number | undefined }
 
 /** What a reconcile has learnt so far. */
 interface Run { object: HostObject; inputs?: Inputs; plan?: Plan; guarded: boolean; attempting?: string; recorded: { name: string; token: string; outcome: string }[] }
 
 export class Loop {
   readonly #options: LoopOptions
-  readonly #attempts = new Map<string, Attempts>()
+  readonly #attempts: Attempts
   /** UIDs of objects without our finalizer, of which the mirror has not heard yet. */
   readonly #left = new Map<string, string>()
   /** The last token of the reconcile annotation that was answered by a refresh, empty for none: of every object that was ever looked at. */
@@ -64,6 +56,7 @@ export class Loop {
 
   constructor(options: LoopOptions) {
     this.#options = options
+    this.#attempts = new Attempts(options.world.clock)
   }
 
   async reconcile(key: string): Promise<Result> {
@@ -87,7 +80,7 @@ export class Loop {
   async #attempt(kind: AnyKind, key: string, run: Run): Promise<Result> {
     try {
       const standing = await this.#drive(kind, key, run)
-      if (isSettled(standing) || run.plan?.gone) this.#attempts.delete(key)
+      if (isSettled(standing) || run.plan?.gone) this.#attempts.forget(key)
       return await this.#settle(kind, run, standing)
     } catch (error) {
       if (error instanceof Held) return error.ms === undefined ? { type: 'done' } : { type: 'requeueAfter', ms: error.ms }
@@ -115,7 +108,7 @@ export class Loop {
         return plan.standing
       }
       const text = JSON.stringify(plan.actions.map(action => [action.type, action.reason]))
-      this.#holdBack(key, run, text)
+      this.#attempts.holdBack(key, run.object, text, inputs.bound.host.session)
       if (!afresh) {
         const { host } = inputs.bound
         const id = kind.observedId(inputs)
@@ -153,15 +146,6 @@ export class Loop {
     const left = run.plan!
     run.plan = { ...left, requeueAfter: Math.min(left.requeueAfter ?? NEXT_ROUNDS, NEXT_ROUNDS) }
     return isSettled(left.standing) ? { reason: 'Updating', message: 'Still changing.' } : left.standing
-  }
-
-  /** Throws Held where the host refused this very plan a short time ago. */
-  #holdBack(key: string, run: Run, plan: string): void {
-    const before = this.#attempts.get(key)
-    if (before === undefined || before.plan !== plan || before.asked !== askedOf(run.object)) return
-    const left = before.until - this.#options.world.clock.now()
-    if (before.final && before.session !== run.inputs?.bound.host.session) return
-    if (left > 0) throw new Held(before.final ? undefined : left)
   }
 
   /** The host refused what the annotation announces: whatever comes up under that name is not what we began. */
@@ -324,13 +308,7 @@ export class Loop {
 
   async #hostError(kind: AnyKind, key: string, run: Run, standing: Standing, final: boolean, atLeast = 0): Promise<Result> {
     this.#options.onError?.(run.object.kind)
-    const asked = askedOf(run.object)
-    const plan = run.attempting ?? standing.message
-    const before = this.#attempts.get(key)
-    const count = before?.plan === plan && before.asked === asked ? before.count + 1 : 1
-    const delay = Math.max(Math.min(REFUSED.first * 2 ** (count - 1), REFUSED.last), atLeast)
-    this.#attempts.set(key, { asked, plan, count, final, session: run.inputs?.bound.host.session, until: this.#options.world.clock.now() + (final ? Infinity : delay) })
-    const stalled = final || count >= SAME_ANSWERS
+    const { count, stalled } = this.#attempts.refused(key, run.object, { plan: run.attempting ?? standing.message, final, session: run.inputs?.bound.host.session, atLeast })
     this.#options.recorder.event(run.object, 'Warning', standing.reason, standing.message)
     await this.#write(kind, run, stalled ? standing : { reason: 'Updating', message: `${standing.message} Trying again (${count}).` }, { told: true })
     return final ? { type: 'done' } : { type: 'retry', error: new Error(standing.message) }
@@ -355,7 +333,7 @@ export class Loop {
   }
 
   #forget(kind: AnyKind, key: string): Result {
-    this.#attempts.delete(key)
+    this.#attempts.forget(key)
     this.#refreshed.delete(key)
     this.#left.delete(key)
     kind.forget?.(key)
@@ -371,21 +349,8 @@ function intends(kind: AnyKind, { object, inputs }: Run): boolean {
 
 const again = ({ requeueAfter }: Refusal): Result => (requeueAfter === undefined ? { type: 'done' } : { type: 'requeueAfter', ms: requeueAfter })
 
-/** What a person can change to have a refused plan tried at once. */
-const askedOf = ({ metadata }: HostObject): string => `${metadata.generation}/${metadata.annotations?.[annotations.reconcile] ?? ''}/${metadata.deletionTimestamp ?? ''}`
-
 /** QEMU begins its messages with the time: the same refusal would look new each time. */
 const TIMESTAMP = /\d{4}-\d\d-\d\dT[\d:.]+Z /g
-
-/** The plan was refused so recently that it is not tried yet; undefined: not before something changes. */
-class Held extends Error {
-  override readonly name = 'Held'
-  readonly ms: number | undefined
-  constructor(ms: number | undefined) {
-    super('refused a short time ago')
-    this.ms = ms
-  }
-}
 
 /** The mirror told of an object that the API server no longer has so; its watch will tell. */
 class StaleMirror extends Error {

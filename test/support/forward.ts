@@ -9,6 +9,8 @@ export interface Forward extends AsyncDisposable {
   readonly port: number
   /** How many connections have been taken so far. */
   readonly taken: number
+  /** Bytes that have come from inside the host. */
+  readonly received: number
   /** Breaks every connection that is open now. */
   drop(): void
   close(): Promise<void>
@@ -18,6 +20,7 @@ export interface Forward extends AsyncDisposable {
 export async function forwardInto(host: Pick<PrivateLibvirtd, 'enter'>, to: string): Promise<Forward> {
   const open = new Set<Socket>()
   let taken = 0
+  let received = 0
   const [file, ...args] = host.enter(['socat', 'STDIO', to]) as [string, ...string[]]
   const server = createServer({ allowHalfOpen: true }, client => {
     taken++
@@ -25,6 +28,7 @@ export async function forwardInto(host: Pick<PrivateLibvirtd, 'enter'>, to: stri
     open.add(client)
     client.pipe(carrier.stdin)
     carrier.stdout.pipe(client)
+    carrier.stdout.on('data', (chunk: Buffer) => { received += chunk.length })
     // Either side ends the other; what was under way then goes nowhere.
     client.on('error', () => client.destroy())
     carrier.stdin.on('error', () => client.destroy())
@@ -44,6 +48,7 @@ export async function forwardInto(host: Pick<PrivateLibvirtd, 'enter'>, to: stri
   return {
     port: (server.address() as AddressInfo).port,
     get taken() { return taken },
+    get received() { return received },
     drop,
     close,
     [Symbol.asyncDispose]: close,

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Affect, DomainState, NetworkSection, NetworkUpdateCommand, StoragePoolState, XMLFlags, type Connection } from '../../../drivers/driver.ts'
 import { CallTimeout, ConnectionLost, ErrorNumber, LibvirtError, isAbsent, isUnsupported } from '../../../drivers/errors.ts'
 import { createRegistry } from '../../../drivers/registry.ts'
+import { forwardInto } from '../../support/forward.ts'
 import { startLibvirtd, type PrivateLibvirtd } from '../../support/libvirtd.ts'
 import { until } from '../../support/until.ts'
 import { failure, openAt, recorder, settings } from './libvirtd.ts'
@@ -278,8 +279,10 @@ describe('opening and ending', () => {
   })
 
   test('keepalive keeps an idle connection', async () => {
-    const own = await openAt(host, 'test:///default', { keepAliveInterval: 50, keepAliveCount: 2 })
-    await new Promise((resolve) => { setTimeout(resolve, 1000) })
+    await using way = await forwardInto(host, 'UNIX-CONNECT:/run/libvirt/libvirt-sock')
+    const own = await createRegistry().open(`test+tcp://127.0.0.1:${way.port}/default`, { ...settings, plaintext: 'Allowed', keepAliveInterval: 50, keepAliveCount: 2 })
+    const idleFrom = way.received
+    await until('twenty answers of 28 bytes have come', () => way.received - idleFrom >= 20 * 28)
     expect(await own.connectGetType()).toBe('TEST')
     await own.close()
   })
