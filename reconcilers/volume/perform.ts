@@ -68,7 +68,7 @@ async function create(action: Extract<VolumeAction, { type: 'Created' }>, { boun
   try {
     await connection.storageVolCreateXML(pool!.ref, action.xml, action.flags)
   } catch (error) {
-    if (await isTaken(connection, pool!.ref, binding.name, error)) throw new Refusal('Conflict', takenMessage(binding.pool, binding.name))
+    if (await isTaken(connection, pool!.ref, binding.name, error)) throw new Refusal('Conflict', takenMessage(bound.name, binding.pool, binding.name))
     throw error
   }
 }
@@ -77,7 +77,7 @@ function start({ object, bound, attempt, origin, binding, pool }: VolumeInputs, 
   if (origin === undefined || pool === undefined) return
   const { preallocation } = object.spec
   const destination: Destination = {
-    host: bound.host, clock: world.clock, pool: pool.ref, name: binding.name,
+    host: bound.host, hypervisor: bound.name, clock: world.clock, pool: pool.ref, name: binding.name,
     render: ({ format, capacity }) => serializeXml(renderVolume({ name: binding.name, poolType: pool.type, capacity, format, preallocation, backing: origin.type === 'Backing' ? origin : undefined })),
   }
   const options = { uid: object.metadata.uid, host: { name: bound.name, streams: bound.host.streams }, attempt }

@@ -115,8 +115,9 @@ describe('a controller that is killed', () => {
       expect(await stage.inventory()).toBe(empty)
     }
     console.log(`${phases.reduce((sum, phase) => sum + points[phase].length, 0)} points in ${rounds} rounds; did not come about: ${missed.join(', ') || 'none'}`)
-    // How often a status is written depends on what was seen when; everything else is done, and once.
-    expect(missed.filter(point => !/\/status #[2-9]/.test(point))).toEqual([])
+    // How often a status is written depends on what was seen when, and so does whether a change that asks nothing of an object
+    // (the sizes of a pool move with its volumes) is seen at all; everything else is done, and once.
+    expect(missed.filter(point => !/\/status #[2-9]|^update \w+ PATCH (storagepools\/pool|storagevolumes\/(base|root))\/status/.test(point))).toEqual([])
     expect(missed.length).toBeLessThan(points.create.length / 10)
   }, 1_200_000)
 

@@ -20,6 +20,8 @@ import { Pace } from './pace.ts'
 /** Where the content goes. */
 export interface Destination {
   host: Pick<Host, 'use' | 'refresh'>
+  /** The Hypervisor's name. */
+  hypervisor: string
   clock: Clock
   pool: StoragePoolRef
   name: string
@@ -50,7 +52,7 @@ async function removeHalf(destination: Destination, volume: StorageVolRef): Prom
 }
 
 /** The pool's own list may lack a file that lies there: it is looked through, so that no stranger's file is taken for a half volume of ours. */
-async function requireFree({ host, clock, pool, name }: Destination, signal: AbortSignal): Promise<void> {
+async function requireFree({ host, hypervisor, clock, pool, name }: Destination, signal: AbortSignal): Promise<void> {
   const connection = host.use()
   for (let tries = 1; ; tries++) {
     signal.throwIfAborted()
@@ -69,7 +71,7 @@ async function requireFree({ host, clock, pool, name }: Destination, signal: Abo
     if (isAbsent(error, 'volume')) return
     throw error
   }
-  throw new SourceError('Permanent', takenMessage(pool.name, name), { reason: 'Conflict' })
+  throw new SourceError('Permanent', takenMessage(hypervisor, pool.name, name), { reason: 'Conflict' })
 }
 
 /** Runs `write` on a volume that was just made; leaves it whole or not at all. */
@@ -99,15 +101,15 @@ export async function isTaken(connection: Connection, pool: StoragePoolRef, name
   return await connection.storageVolLookupByName(pool, name).then(() => true, () => false)
 }
 
-export const takenMessage = (pool: string, name: string): string =>
-  `The pool ${pool} holds something called ${name} already, which vireo did not create for this object. Choose another spec.name, or take it over with adoptionPolicy: IfUnchanged or Always.`
+export const takenMessage = (hypervisor: string, pool: string, name: string): string =>
+  `The volume ${name} is in pool ${pool} on Hypervisor ${hypervisor} already, and vireo did not create it for this object. Choose another spec.name, or take it over with adoptionPolicy: IfUnchanged or Always.`
 
-async function create({ host, pool, name }: Destination, make: () => Promise<StorageVolRef>): Promise<StorageVolRef> {
+async function create({ host, hypervisor, pool, name }: Destination, make: () => Promise<StorageVolRef>): Promise<StorageVolRef> {
   try {
     return await make()
   } catch (error) {
     if (!await isTaken(host.use(), pool, name, error)) throw error
-    throw new SourceError('Permanent', takenMessage(pool.name, name), { cause: error, reason: 'Conflict' })
+    throw new SourceError('Permanent', takenMessage(hypervisor, pool.name, name), { cause: error, reason: 'Conflict' })
   }
 }
 

@@ -10,6 +10,9 @@ import type { Call, Gate, InterceptorOptions } from './interceptor.ts'
 /** A refresh makes libvirt look at its own storage again: the host is the same after it. */
 const changing = new Map(Object.values(procedures).filter(({ changing: alters, name }) => alters && name !== 'storagePoolRefresh').map(({ number, name }) => [number, name]))
 
+/** Bytes of a stream from one of its points to the next: in how many packets they come is different each time. No packet is larger. */
+const STEP = 256 * 1024
+
 /** Answers how to close it. */
 export async function createHostProxy({ token, libvirtSocket, socket }: InterceptorOptions, gate: Gate): Promise<() => Promise<void>> {
   const open = new Set<Socket>()
@@ -35,7 +38,7 @@ export async function createHostProxy({ token, libvirtSocket, socket }: Intercep
 
 /** Frames of one serial stay in order, as a stream needs; frames of different serials wait for nobody. */
 function relay(client: Socket, daemon: Socket, token: RegExp, gate: Gate): void {
-  const calls = new Map<number, { procedure: string; owner: string; call: Call; finishing?: Call }>()
+  const calls = new Map<number, { procedure: string; owner: string; call: Call; bytes: number; finishing?: Call }>()
   const requests = new Map<number, Promise<void>>()
   const replies = new Map<number, Promise<void>>()
   const inOrder = (queue: Map<number, Promise<void>>, serial: number, work: () => Promise<void>): void => {
@@ -48,7 +51,13 @@ function relay(client: Socket, daemon: Socket, token: RegExp, gate: Gate): void 
     const known = calls.get(frame.serial)
     if (frame.type === MessageType.STREAM && known !== undefined) {
       const last = frame.status === MessageStatus.OK
-      const call = gate.begin('host', known.owner, `${known.call.what} ${last ? 'end' : frame.status === MessageStatus.ERROR ? 'abort' : 'data'}`)
+      const from = known.bytes
+      known.bytes += frame.payload.length
+      if (frame.status === MessageStatus.CONTINUE && from > 0 && Math.floor(from / STEP) === Math.floor(known.bytes / STEP)) {
+        send(daemon, frame)
+        return
+      }
+      const call = gate.begin('host', known.owner, `${known.call.what} ${last ? 'end' : frame.status === MessageStatus.ERROR ? 'abort' : `data at ${Math.floor(known.bytes / STEP)}`}`)
       if (last) known.finishing = call
       await gate.pass(call, 'before')
       send(daemon, frame)
@@ -63,7 +72,7 @@ function relay(client: Socket, daemon: Socket, token: RegExp, gate: Gate): void 
       return
     }
     const call = gate.begin('host', owner, `${procedure} ${subjectOf(text, owner)}`)
-    calls.set(frame.serial, { procedure, owner, call })
+    calls.set(frame.serial, { procedure, owner, call, bytes: 0 })
     await gate.pass(call, 'before')
     send(daemon, frame)
   }

@@ -71,7 +71,7 @@ async function begin({ contended = false, deaf = false } = {}) {
   const host = { use: () => calls, refresh: async () => undefined } as unknown as Host
   const result = transferUrl(control, {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/image?token=secret`, asRaw: true, reach: new SourceReach(['127.0.0.0/8']), check: () => undefined,
-    destination: { host, clock, pool: { name: 'images', uuid: 'pool' }, name: 'web', render: () => '<volume/>' },
+    destination: { host, hypervisor: 'kvm7', clock, pool: { name: 'images', uuid: 'pool' }, name: 'web', render: () => '<volume/>' },
   }).then(value => value, (error: unknown) => error)
   const response: ServerResponse = (await responses.next()).value
   response.writeHead(200, { 'content-length': 8 * MIB })
