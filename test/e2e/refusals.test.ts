@@ -318,7 +318,7 @@ test('a raw volume into which a guest wrote a qcow2 header stays raw, and the fi
   await apply(volume('scratch', { format: 'raw' }))
   await stage.untilReady('StorageVolume', 'scratch')
   // What the guest could write to its disk's beginning.
-  await host.execOk(['sh', '-c', 'qemu-img create -q -f qcow2 -b /srv/secret -F raw /tmp/evil.qcow2 && dd if=/tmp/evil.qcow2 of=/var/lib/vireo/images/scratch conv=notrunc status=none'])
+  await host.execOk(['sh', '-c', 'qemu-img create -q -f qcow2 -b /srv/secret -F raw /srv/evil.qcow2 && dd if=/srv/evil.qcow2 of=/var/lib/vireo/images/scratch conv=notrunc status=none'])
   await stage.virsh('pool-refresh', 'images')
   const guest = domain('raw-guest', { powerState: 'Running', disks: [{ name: 'root', volumeRef: { name: 'scratch' } }] })
   await apply(guest)
