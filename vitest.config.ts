@@ -1,6 +1,9 @@
 // The suites: each a folder of test/ and a project here. `npm test` requires all of them.
 import { defineConfig } from 'vitest/config'
 
+/** Suites on real daemons spend most of their time waiting for these: they run together, several files at once. */
+const onDaemons = { maxWorkers: 4, sequence: { groupOrder: 1 } }
+
 export default defineConfig({
   test: {
     retry: 0,
@@ -11,41 +14,27 @@ export default defineConfig({
       },
       {
         // The test bed itself: private libvirt hosts, the control plane, the guest.
-        test: {
-          name: 'bed', include: ['test/bed/**/*.test.ts'], globalSetup: ['test/support/prepare.ts'], testTimeout: 120_000, hookTimeout: 180_000,
-          maxWorkers: 2, sequence: { groupOrder: 1 },
-        },
+        test: { name: 'bed', include: ['test/bed/**/*.test.ts'], globalSetup: ['test/support/prepare.ts'], testTimeout: 120_000, hookTimeout: 180_000, ...onDaemons },
       },
       {
         // Drivers and rendering against a real libvirtd.
-        test: {
-          name: 'real', include: ['test/real/**/*.test.ts'], globalSetup: ['test/support/hosts/prepare.ts'], testTimeout: 60_000, hookTimeout: 120_000,
-          maxWorkers: 2, sequence: { groupOrder: 2 },
-        },
+        test: { name: 'real', include: ['test/real/**/*.test.ts'], globalSetup: ['test/support/hosts/prepare.ts'], testTimeout: 60_000, hookTimeout: 120_000, ...onDaemons },
       },
       {
         // One suite for every driver that can be reached, and the support table that it writes.
-        test: {
-          name: 'conformance', include: ['test/conformance/**/*.test.ts'], testTimeout: 60_000, hookTimeout: 180_000, maxWorkers: 1, sequence: { groupOrder: 3 },
-        },
+        test: { name: 'conformance', include: ['test/conformance/**/*.test.ts'], testTimeout: 60_000, hookTimeout: 180_000, ...onDaemons },
       },
       {
         // The standalone API as a process of its own: beside a real kube-apiserver, killed, and under real clients.
-        test: {
-          name: 'apiserver', include: ['test/apiserver/**/*.test.ts'], globalSetup: ['test/support/prepare.ts'], testTimeout: 120_000, hookTimeout: 180_000,
-          maxWorkers: 2, sequence: { groupOrder: 4 },
-        },
+        test: { name: 'apiserver', include: ['test/apiserver/**/*.test.ts'], globalSetup: ['test/support/prepare.ts'], testTimeout: 120_000, hookTimeout: 180_000, ...onDaemons },
       },
       {
         // The whole operator between a real API server, a real libvirtd and real guests.
-        test: {
-          name: 'e2e', include: ['test/e2e/**/*.test.ts'], globalSetup: ['test/support/prepare.ts'], testTimeout: 180_000, hookTimeout: 180_000,
-          maxWorkers: 2, sequence: { groupOrder: 5 },
-        },
+        test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], globalSetup: ['test/support/prepare.ts'], testTimeout: 180_000, hookTimeout: 180_000, ...onDaemons },
       },
       {
         // Each promise of the design, broken on purpose in a copy of the sources: a unit test turns red.
-        test: { name: 'breaks', include: ['test/breaks/**/*.test.ts'], maxConcurrency: 2, testTimeout: 120_000, hookTimeout: 180_000, sequence: { groupOrder: 6 } },
+        test: { name: 'breaks', include: ['test/breaks/**/*.test.ts'], maxConcurrency: 2, testTimeout: 120_000, hookTimeout: 180_000, sequence: { groupOrder: 2 } },
       },
     ],
   },
