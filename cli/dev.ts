@@ -1,4 +1,4 @@
-// vireo dev: a development control plane and the controller on it, in the foreground; what `npm start` runs in a checkout.
+// vireo dev: a development control plane and the controller on it, in the foreground; what `npm run dev` runs in a checkout.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -29,7 +29,7 @@ export async function runDev(flags: DevFlags): Promise<void> {
     await runControllerProcess(kubeconfig, flags, signal, plane)
   } finally {
     await plane.stop()
-    say('Stopped. The next npm start finds everything as it was.')
+    say('Stopped. The next npm run dev finds everything as it was.')
   }
 }
 

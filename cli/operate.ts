@@ -75,7 +75,10 @@ async function install(client: Client, signal: AbortSignal): Promise<void> {
   if ((await client.list(hypervisors, { signal })).items.length > 0) return
   const local = await localLibvirt()
   const [name, uri] = local ? ['local', 'qemu:///system'] : ['embedded', 'test:///default']
-  await client.create(hypervisors, undefined, { apiVersion: 'vireo.dev/v1alpha1', kind: 'Hypervisor', metadata: { name }, spec: { uri, default: true } }, { fieldManager: OPERATOR, signal })
+  const manifest = { apiVersion: 'vireo.dev/v1alpha1', kind: 'Hypervisor', metadata: { annotations: {}, name }, spec: { default: true, uri } }
+  // As kubectl itself would have written it: who applies the sample of that name finds it unchanged, without a warning.
+  const annotations = { 'kubectl.kubernetes.io/last-applied-configuration': `${JSON.stringify(manifest)}\n` }
+  await client.create(hypervisors, undefined, { ...manifest, metadata: { name, annotations } }, { fieldManager: OPERATOR, signal })
   say(local
     ? `The libvirtd of this machine answers: it is the Hypervisor "${name}" (${uri}), the default.`
     : `No libvirtd answers on this machine: the default Hypervisor "${name}" is the embedded test driver (${uri}), which keeps its machines in memory and runs none.`)

@@ -87,8 +87,8 @@ program.command('user <name>')
   })
 
 program.command('dev')
-  .description('Runs a development control plane and the controller on it, from a checkout (npm start).')
-  .option('--data <folder>', 'where its state is kept, relative to the checkout', '.vireo')
+  .description('Runs a real control plane (etcd, kube-apiserver) and the controller on it, from a checkout (npm run dev).')
+  .option('--data <folder>', 'where its state is kept, relative to the checkout', '.vireo/dev')
   .addOption(new Option('--health-address <address>', 'where /healthz, /readyz and /metrics are served').env('VIREO_HEALTH_ADDRESS').default('127.0.0.1:8080'))
   .addOption(new Option('--log-level <level>', 'least severe level that is logged').choices(['trace', 'debug', 'info', 'warn', 'error']).env('VIREO_LOG_LEVEL').default('info'))
   .action(async (flags: DevFlags) => {

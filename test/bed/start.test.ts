@@ -1,37 +1,44 @@
-// `npm start` on a machine without a libvirtd: everything comes up, says what to type next and what to install, and is found again.
+// `npm start` and `npm run dev` on a machine without a libvirtd: everything comes up, says what to type next, and is found again.
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { controlPlanePrograms } from '../../scripts/devcluster/build.ts'
 import { runOk } from '../../scripts/run.ts'
 import { until } from '../support/until.ts'
 
 const checkout = join(import.meta.dirname, '../..')
-let data: string
+let folder: string
 let kubectlProgram: string
+let kubeconfig: string
 let started: { child: ChildProcess; printed: () => string } | undefined
 
 beforeAll(async () => {
-  data = await mkdtemp(join(tmpdir(), `vireo-start-${process.pid}-`))
+  folder = await mkdtemp(join(tmpdir(), `vireo-start-${process.pid}-`))
   kubectlProgram = join(await controlPlanePrograms(), 'kubectl')
+})
+afterEach(async context => {
+  if (context.task.result?.state === 'fail') await stop()
 })
 afterAll(async () => {
   await stop()
-  await rm(data, { recursive: true, force: true })
+  await rm(folder, { recursive: true, force: true })
 })
 
-/** In a view of its own /run is empty: whatever libvirtd this machine has is neither seen nor touched. */
-async function start(): Promise<() => string> {
+/** What a script of package.json runs, with its state in `data`. In a view of its own /run is empty: whatever libvirtd this machine has is neither seen nor touched. */
+async function start(script: 'start' | 'dev', data: string, flags: string[], ready: string): Promise<() => string> {
+  const { scripts } = JSON.parse(await readFile(join(checkout, 'package.json'), 'utf8')) as { scripts: Record<string, string> }
+  const [, program, ...args] = scripts[script]!.replace(/ --data \S+/, '').split(' ') as [string, string, ...string[]]
   const child = spawn('unshare', ['--mount', '--propagation', 'private', 'setpriv', '--pdeathsig', 'KILL', '--', 'sh', '-c', 'mount -t tmpfs tmpfs /run && exec "$@"', 'sh',
-    process.execPath, join(checkout, 'cli/vireo.ts'), 'dev', '--data', data, '--health-address', '127.0.0.1:0'], { stdio: ['ignore', 'pipe', 'pipe'] })
+    process.execPath, join(checkout, program), ...args, '--data', data, ...flags], { stdio: ['ignore', 'pipe', 'pipe'] })
   let text = ''
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (part: string) => { text += part })
   started = { child, printed: () => text }
-  await until('the controller works', () => text.includes('reconciling begins') || child.exitCode !== null, { timeoutMs: 60_000 })
+  await until(`${script} says "${ready}"`, () => text.includes(ready) || child.exitCode !== null, { timeoutMs: 60_000 })
+  kubeconfig = join(data, 'kubeconfig')
   return started.printed
 }
 
@@ -45,24 +52,66 @@ async function stop(): Promise<number | null> {
   return code
 }
 
-const kubectl = (...args: string[]): Promise<string> => runOk([kubectlProgram, '--kubeconfig', join(data, 'kubeconfig'), ...args])
+const kubectl = (...args: string[]): Promise<string> => runOk([kubectlProgram, '--kubeconfig', kubeconfig, ...args])
+const apply = (manifest: string): Promise<string> => runOk([kubectlProgram, '--kubeconfig', kubeconfig, 'apply', '-f', '-'], { input: manifest })
 
-test('says what to type next, and what to install where no libvirtd answers', async () => {
-  const printed = await start()
-  expect(printed()).toContain(`export KUBECONFIG=${data}/kubeconfig`)
-  expect(printed()).toMatch(/kubectl apply -f manifests\/samples\/ +# 6 objects/)
-  expect(printed()).toMatch(/No libvirtd answers on this machine.*apt-get install libvirt-daemon-system/s)
-  expect((await kubectl('get', 'crd', '-o', 'name')).trim().split('\n')).toHaveLength(5)
-  await kubectl('apply', '-f', join(checkout, 'manifests/samples/00-hypervisor.yaml'))
-  const connected = '{.status.conditions[?(@.type=="Connected")].message}'
-  await until('the Hypervisor says what is missing', async () => (await kubectl('get', 'hv', 'local', '-o', `jsonpath=${connected}`)).includes('/run/libvirt/libvirt-sock'))
+describe('npm start', () => {
+  const run = (): Promise<() => string> => start('start', join(folder, 'standalone'), ['--listen', '127.0.0.1:0'], 'vireo runs at')
+
+  test('says where it is, what to type next, and what the default Hypervisor is', async () => {
+    const printed = await run()
+    expect(printed()).toMatch(/vireo runs at https:\/\/127\.0\.0\.1:\d+\. In another terminal, type:/)
+    expect(printed()).toContain(`export KUBECONFIG=${join(folder, 'standalone')}/kubeconfig`)
+    expect(printed()).toContain('kubectl apply -f manifests/samples/')
+    expect(printed()).toContain('No libvirtd answers on this machine: the default Hypervisor "embedded" is the embedded test driver (test:///default)')
+  })
+
+  test('the default Hypervisor is as if it had been applied', async () => {
+    const sample = (await readFile(join(checkout, 'manifests/samples/00-hypervisor.yaml'), 'utf8')).replace('local', 'embedded').replace('qemu:///system', 'test:///default')
+    expect(await apply(sample)).toBe('hypervisor.vireo.dev/embedded unchanged\n')
+  })
+
+  test('the samples apply, and what needs no image from the internet is there', async () => {
+    const applied = await kubectl('apply', '-f', join(checkout, 'manifests/samples/'))
+    expect(applied.trim().split('\n')).toHaveLength(6)
+    await kubectl('wait', '--for=condition=Ready', '--timeout=60s', 'hypervisor/embedded', 'storagepool/images', 'virtualnetwork/lab')
+    const waits = await kubectl('wait', '--for=jsonpath={.status.conditions[?(@.type=="Ready")].reason}=WaitingForReference', '--timeout=60s', 'virtualdomain/web')
+    expect(waits).toContain('condition met')
+  })
+
+  test('ends at Ctrl-C, and the next start finds everything as it was', async () => {
+    const before = await kubectl('get', 'virt', '-o', 'name')
+    const { printed } = started!
+    expect(await stop()).toBe(0)
+    expect(printed()).toContain('The next start finds everything as it was.')
+    await run()
+    expect(await kubectl('get', 'virt', '-o', 'name')).toBe(before)
+    await kubectl('delete', '--timeout=60s', '-f', join(checkout, 'manifests/samples/'))
+    expect(await kubectl('get', 'virt', '-o', 'name')).toBe('hypervisor.vireo.dev/embedded\n')
+    expect(await stop()).toBe(0)
+  })
 })
 
-test('ends at Ctrl-C, and the next start finds everything as it was', async () => {
-  const { printed } = started!
-  expect(await stop()).toBe(0)
-  expect(printed()).toContain('The next npm start finds everything as it was.')
-  await start()
-  expect(await kubectl('get', 'hv', '-o', 'name')).toBe('hypervisor.vireo.dev/local\n')
-  expect(await stop()).toBe(0)
+describe('npm run dev', () => {
+  const run = (): Promise<() => string> => start('dev', join(folder, 'dev'), ['--health-address', '127.0.0.1:0'], 'reconciling begins')
+
+  test('says what to type next, and what to install where no libvirtd answers', async () => {
+    const printed = await run()
+    expect(printed()).toContain(`export KUBECONFIG=${join(folder, 'dev')}/kubeconfig`)
+    expect(printed()).toMatch(/kubectl apply -f manifests\/samples\/ +# 6 objects/)
+    expect(printed()).toMatch(/No libvirtd answers on this machine.*apt-get install libvirt-daemon-system/s)
+    expect((await kubectl('get', 'crd', '-o', 'name')).trim().split('\n')).toHaveLength(5)
+    await kubectl('apply', '-f', join(checkout, 'manifests/samples/00-hypervisor.yaml'))
+    const connected = '{.status.conditions[?(@.type=="Connected")].message}'
+    await until('the Hypervisor says what is missing', async () => (await kubectl('get', 'hv', 'local', '-o', `jsonpath=${connected}`)).includes('/run/libvirt/libvirt-sock'))
+  })
+
+  test('ends at Ctrl-C, and the next start finds everything as it was', async () => {
+    const { printed } = started!
+    expect(await stop()).toBe(0)
+    expect(printed()).toContain('The next npm run dev finds everything as it was.')
+    await run()
+    expect(await kubectl('get', 'hv', '-o', 'name')).toBe('hypervisor.vireo.dev/local\n')
+    expect(await stop()).toBe(0)
+  })
 })
