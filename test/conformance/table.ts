@@ -1,15 +1,16 @@
-// The support table in docs/hypervisors.md: read and written between its markers, a column for each driver under test.
+// The support tables in docs/hypervisors.md: each read and written between its markers, a column for each driver under test.
 
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
 const path = join(import.meta.dirname, '../../docs/hypervisors.md')
-const begin = '<!-- support table: written by the conformance suite -->'
-const end = '<!-- end of the support table -->'
 
+/** `support`: the drivers that run the whole suite. `survey`: those of which each call is made once. */
+export type Table = 'support' | 'survey'
 type Column = Map<string, string>
 
-async function read(): Promise<{ before: string; columns: Map<string, Column>; after: string }> {
+async function read(table: Table): Promise<{ before: string; columns: Map<string, Column>; after: string }> {
+  const [begin, end] = [`<!-- ${table} table: written by the conformance suite -->`, `<!-- end of the ${table} table -->`]
   const text = await readFile(path, 'utf8')
   const [from, to] = [text.indexOf(begin), text.indexOf(end)]
   if (from < 0 || to < from) throw new Error(`${path} has no markers ${begin} and ${end}`)
@@ -20,15 +21,15 @@ async function read(): Promise<{ before: string; columns: Map<string, Column>; a
 }
 
 /** What the table says of one driver, by operation; empty where it says nothing. */
-export async function column(title: string): Promise<Column> {
-  return (await read()).columns.get(title) ?? new Map<string, string>()
+export async function column(title: string, table: Table = 'support'): Promise<Column> {
+  return (await read(table)).columns.get(title) ?? new Map<string, string>()
 }
 
-export async function writeColumn(title: string, words: Column): Promise<void> {
-  const { before, columns, after } = await read()
+export async function writeColumn(title: string, words: Column, table: Table = 'support'): Promise<void> {
+  const { before, columns, after } = await read(table)
   columns.set(title, words)
   const operations = [...new Set([...columns.values()].flatMap(each => [...each.keys()]))].filter(operation => words.has(operation))
   const row = (cells: string[]): string => `| ${cells.join(' | ')} |`
-  const table = [row(['operation', ...columns.keys()]), row(['operation', ...columns.keys()].map(() => '---')), ...operations.map(operation => row([`\`${operation}\``, ...[...columns.values()].map(each => each.get(operation) ?? '')]))]
-  await writeFile(path, `${before}\n${table.join('\n')}\n${after}`)
+  const rows = [row(['operation', ...columns.keys()]), row(['operation', ...columns.keys()].map(() => '---')), ...operations.map(operation => row([`\`${operation}\``, ...[...columns.values()].map(each => each.get(operation) ?? '')]))]
+  await writeFile(path, `${before}\n${rows.join('\n')}\n${after}`)
 }
