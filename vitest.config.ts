@@ -1,4 +1,4 @@
-// The suites: each a folder of test/ and a project here. `npm test` requires all of them.
+// The suites: each a project here. `npm test` requires all of them.
 import { defineConfig } from 'vitest/config'
 
 /** Suites on real daemons spend most of their time waiting for these: they run together, several files at once. */
@@ -31,6 +31,13 @@ export default defineConfig({
       {
         // The whole operator between a real API server, a real libvirtd and real guests.
         test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], globalSetup: ['test/support/prepare.ts'], testTimeout: 180_000, hookTimeout: 180_000, ...onDaemons },
+      },
+      {
+        // The same on vireo's own API.
+        test: {
+          name: 'e2e-standalone', include: ['test/e2e/**/*.test.ts'], env: { VIREO_API: 'standalone' }, globalSetup: ['test/support/prepare.ts'], testTimeout: 180_000, hookTimeout: 180_000,
+          ...onDaemons,
+        },
       },
       {
         // Each promise of the design, broken on purpose in a copy of the sources: a unit test turns red.

@@ -8,8 +8,8 @@ import { ensurePackages } from './packages.ts'
 import { judge } from './verdict.ts'
 import type { Report, Verdict } from './verdict.ts'
 
-/** Each is a folder of test/ and a project of vitest.config.ts; none may be empty. */
-const suites = ['unit', 'bed', 'real', 'conformance', 'apiserver', 'e2e', 'breaks']
+/** Each is a project of vitest.config.ts; none may be empty. */
+const suites = ['unit', 'bed', 'real', 'conformance', 'apiserver', 'e2e', 'e2e-standalone', 'breaks']
 
 const root = join(import.meta.dirname, '..')
 const say = (line: string): void => console.log(line)
@@ -41,7 +41,7 @@ async function runSuites(): Promise<Verdict> {
   const folder = await mkdtemp(join(tmpdir(), 'vireo-report-'))
   try {
     const path = join(folder, 'report.json')
-    const code = await show(['vitest', 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${path}`])
+    const code = await show(['vitest', 'run', '--reporter=default', `--reporter=${join(import.meta.dirname, 'reporter.ts')}`], { VIREO_REPORT: path })
     const text = await readFile(path, 'utf8').catch(() => undefined)
     if (text === undefined) return { passed: 0, failures: [`vitest ended with code ${code} and left no report`] }
     return judge(JSON.parse(text) as Report, root, suites, code)
@@ -51,9 +51,9 @@ async function runSuites(): Promise<Verdict> {
 }
 
 /** Runs a program of node_modules with its output shown; answers its exit code. */
-function show([program, ...args]: readonly string[]): Promise<number> {
+function show([program, ...args]: readonly string[], env: Record<string, string> = {}): Promise<number> {
   return new Promise((resolve, reject) => {
-    const child = spawn(join(root, 'node_modules/.bin', program ?? ''), args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] })
+    const child = spawn(join(root, 'node_modules/.bin', program ?? ''), args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, ...env } })
     child.once('error', reject)
     child.once('exit', code => resolve(code ?? -1))
   })

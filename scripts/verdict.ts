@@ -1,13 +1,16 @@
-// Counts what vitest's JSON report says, and what it leaves unsaid: a required suite without tests, a skipped test, a file that
+// Counts what the report of a run says, and what it leaves unsaid: a required suite without tests, a skipped test, a file that
 // does not load, and an error outside any test are failures.
 
 export interface Report {
-  testResults: {
+  files: {
+    /** The project of vitest.config.ts that ran it. */
+    suite: string
     /** Absolute path of the test file. */
     name: string
     status: string
+    /** Errors outside its tests. */
     message: string
-    assertionResults: { fullName: string; status: string }[]
+    tests: { name: string; status: string }[]
   }[]
 }
 
@@ -20,21 +23,19 @@ export interface Verdict {
 export function judge(report: Report, root: string, suites: readonly string[], exitCode: number): Verdict {
   const failures: string[] = []
   const passedBySuite = new Map(suites.map(suite => [suite, 0]))
-  for (const { name, status, message, assertionResults } of report.testResults) {
-    const file = name.startsWith(`${root}/`) ? name.slice(root.length + 1) : name
-    const suite = suites.find(candidate => file.startsWith(`test/${candidate}/`))
-    if (suite === undefined) failures.push(`${file} belongs to no suite`)
+  for (const { suite, name, status, message, tests } of report.files) {
+    const file = `${suite}: ${name.startsWith(`${root}/`) ? name.slice(root.length + 1) : name}`
+    const passed = passedBySuite.get(suite)
+    if (passed === undefined) failures.push(`${file} belongs to no suite that is required`)
+    else passedBySuite.set(suite, passed + tests.filter(test => test.status === 'passed').length)
     let failed = 0
-    for (const test of assertionResults) {
-      if (test.status === 'passed') {
-        if (suite !== undefined) passedBySuite.set(suite, (passedBySuite.get(suite) ?? 0) + 1)
-        continue
-      }
+    for (const test of tests) {
+      if (test.status === 'passed') continue
       failed += 1
-      failures.push(`${file}: ${test.fullName} ${test.status === 'failed' ? 'failed' : `did not run (${test.status})`}`)
+      failures.push(`${file}: ${test.name} ${test.status === 'failed' ? 'failed' : `did not run (${test.status})`}`)
     }
     if (status !== 'passed' && failed === 0) failures.push(`${file}: ${message.split('\n')[0] || status}`)
-    else if (assertionResults.length === 0) failures.push(`${file} holds no test`)
+    else if (tests.length === 0) failures.push(`${file} holds no test`)
   }
   let passed = 0
   for (const [suite, count] of passedBySuite) {

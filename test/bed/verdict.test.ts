@@ -3,10 +3,10 @@ import { describe, expect, test } from 'vitest'
 import { judge } from '../../scripts/verdict.ts'
 import type { Report } from '../../scripts/verdict.ts'
 
-type File = Report['testResults'][number]
+type File = Report['files'][number]
 
 function file(name: string, statuses: readonly string[], status = 'passed', message = ''): File {
-  return { name: `/repo/${name}`, status, message, assertionResults: statuses.map((each, index) => ({ fullName: `test ${index}`, status: each })) }
+  return { suite: name.split('/')[1]!, name: `/repo/${name}`, status, message, tests: statuses.map((each, index) => ({ name: `test ${index}`, status: each })) }
 }
 
 const cases: { reason: string; files: File[]; exitCode?: number; passed: number; failures: RegExp[] }[] = [
@@ -19,19 +19,19 @@ const cases: { reason: string; files: File[]; exitCode?: number; passed: number;
   {
     reason: 'a file that does not load fails once, with its message',
     files: [file('test/a/x.test.ts', ['passed']), file('test/b/y.test.ts', ['passed']), file('test/b/z.test.ts', [], 'failed', 'Cannot find module\nat …')],
-    passed: 2, failures: [/^test\/b\/z\.test\.ts: Cannot find module$/],
+    passed: 2, failures: [/^b: test\/b\/z\.test\.ts: Cannot find module$/],
   },
   {
     reason: 'a hook that fails after passing tests fails', files: [file('test/a/x.test.ts', ['passed'], 'failed', 'afterAll: boom'), file('test/b/y.test.ts', ['passed'])],
     passed: 2, failures: [/afterAll: boom/],
   },
-  { reason: 'a test file outside the suites fails', files: [file('test/a/x.test.ts', ['passed']), file('test/b/y.test.ts', ['passed']), file('other/z.test.ts', ['passed'])], passed: 2, failures: [/belongs to no suite/] },
+  { reason: 'a test file outside the suites fails', files: [file('test/a/x.test.ts', ['passed']), file('test/b/y.test.ts', ['passed']), file('other/z/z.test.ts', ['passed'])], passed: 2, failures: [/belongs to no suite/] },
   { reason: 'an error outside any test fails', files: [file('test/a/x.test.ts', ['passed']), file('test/b/y.test.ts', ['passed'])], exitCode: 1, passed: 2, failures: [/outside any test/] },
 ]
 
 describe('the verdict', () => {
   test.each(cases)('$reason', ({ files, exitCode = 0, passed, failures }) => {
-    const verdict = judge({ testResults: files }, '/repo', ['a', 'b'], exitCode)
+    const verdict = judge({ files }, '/repo', ['a', 'b'], exitCode)
     expect(verdict.passed).toBe(passed)
     expect(verdict.failures).toHaveLength(failures.length)
     for (const [index, failure] of failures.entries()) expect(verdict.failures[index]).toMatch(failure)
