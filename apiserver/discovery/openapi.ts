@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto'
 import type { ServedKind, ServedVersion } from '../registry/kind.ts'
 import type { Kinds } from '../registry/kinds.ts'
 import type { Document } from './documents.ts'
+import { encodeOpenApi } from './openapi-protobuf.ts'
 
 type Node = Record<string, unknown>
 interface Dialect { reference: string; document(paths: Node, schemas: Node): Node; parameter(name: string, type: string, description: string): Node; body(reference: Node, types: readonly string[]): Node; response(reference: Node): Node }
@@ -16,6 +17,7 @@ export class OpenApi {
   readonly #kinds: Kinds
   readonly #version: string
   #made = new Map<string, Document | undefined>()
+  #protobuf: Promise<Document> | undefined
   #generation = -1
 
   constructor(kinds: Kinds, version: string) {
@@ -25,12 +27,22 @@ export class OpenApi {
 
   /** /openapi/v3, the documents below it, and /openapi/v2; undefined where there is none. */
   get(path: string): Document | undefined {
-    if (this.#generation !== this.#kinds.generation) {
-      this.#made = new Map()
-      this.#generation = this.#kinds.generation
-    }
+    this.#forgetOld()
     if (!this.#made.has(path)) this.#made.set(path, this.#make(path))
     return this.#made.get(path)
+  }
+
+  /** /openapi/v2 as kubectl reads it. */
+  protobuf(): Promise<Document> {
+    this.#forgetOld()
+    return this.#protobuf ??= encodeOpenApi(this.#swagger(this.#all())).then(documentIn)
+  }
+
+  #forgetOld(): void {
+    if (this.#generation === this.#kinds.generation) return
+    this.#made = new Map()
+    this.#protobuf = undefined
+    this.#generation = this.#kinds.generation
   }
 
   #make(path: string): Document | undefined {
@@ -156,7 +168,8 @@ function asV2(value: unknown): unknown {
   return Object.fromEntries(Object.entries(plain).map(([name, one]) => [name, asV2(one)]))
 }
 
-function documentOf(value: unknown): Document {
-  const body = Buffer.from(JSON.stringify(value))
+const documentOf = (value: unknown): Document => documentIn(Buffer.from(JSON.stringify(value)))
+
+function documentIn(body: Buffer): Document {
   return { body, etag: `"${createHash('sha512').update(body).digest('hex').toUpperCase()}"` }
 }

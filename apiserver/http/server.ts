@@ -41,6 +41,8 @@ export interface ServerOptions {
 export const LIMITS = { headers: 10_000, request: 60_000, idle: 60_000, keepAlive: 120_000 }
 /** Requests at once, watches apart; more are told to come again. */
 const IN_FLIGHT = 600
+/** As kubectl asks for it; answered with a dot in place of the @. */
+const OPENAPI_PROTOBUF = 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf'
 const WRITES = new Set<Verb>(['create', 'update', 'patch', 'delete', 'deletecollection'])
 
 export class HttpServer {
@@ -177,6 +179,7 @@ export class HttpServer {
 
   async #sendOpenApi(exchange: Exchange, path: string): Promise<void> {
     const wanted = parseAccept(exchange.header('accept') ?? '*/*').map(({ type }) => type)
+    if (path === '/openapi/v2' && wanted[0] === OPENAPI_PROTOBUF) return await this.#sendDocument(exchange, await this.#options.openapi.protobuf(), OPENAPI_PROTOBUF.replace('@', '.'))
     if (!wanted.some(type => type === '*/*' || type === 'application/*' || type === 'application/json')) throw notAcceptable(['application/json'])
     const found = this.#options.openapi.get(path)
     if (found === undefined) throw new PageNotFound()

@@ -76,6 +76,13 @@ describe('the samples', () => {
     expect(await kubectl(['get', ...samples, '-o', 'jsonpath={.items[*].metadata.generation}'])).toBe(generations)
   })
 
+  test('a List is checked before anything is sent, and applied as a whole', async () => {
+    const list = (...specs: object[]): string => JSON.stringify({ apiVersion: 'v1', kind: 'List', items: specs.map((spec, at) => ({ apiVersion: 'vireo.dev/v1alpha1', kind: 'VirtualNetwork', metadata: { name: `listed-${at}` }, spec })) })
+    expect((await attempt(['apply', '-f', '-'], list({}, { bogus: 1 }))).stderr).toContain('ValidationError(VirtualNetwork.spec): unknown field "bogus" in dev.vireo.v1alpha1.VirtualNetwork.spec')
+    expect(await kubectl(['apply', '-f', '-'], list({}, { mtu: 1400 }))).toBe('virtualnetwork.vireo.dev/listed-0 created\nvirtualnetwork.vireo.dev/listed-1 created\n')
+    await kubectl(['delete', '-f', '-'], list({}, {}))
+  })
+
   test('get shows the columns, the wide ones, the category, and describe the object with its events', async () => {
     expect(await kubectl(['get', 'vd', 'web'])).toMatch(/^NAME +STATE +READY +CPUS +MEMORY +ADDRESS +AGE\nweb /)
     expect(await kubectl(['get', 'virt', '-o', 'wide'])).toMatch(/hypervisor\.vireo\.dev\/local[^]*storagepool\.vireo\.dev\/images[^]*virtualdomain\.vireo\.dev\/web[^]*virtualnetwork\.vireo\.dev\/lab/)
