@@ -1,5 +1,6 @@
 // npm run bench -- NAME [--json]: runs one comparison and prints a table for people, or one JSON object.
 import { Command } from 'commander'
+import { benchApiServer } from './apiserver.ts'
 import { benchApply } from './apply.ts'
 import { benchDrift } from './drift.ts'
 import { benchIdle } from './idle.ts'
@@ -16,6 +17,7 @@ const benches: Record<string, (flags: Flags) => Promise<BenchResult>> = {
   drift: async ({ count }) => await benchDrift({ kills: given(count) }),
   idle: async ({ count, seconds }) => await benchIdle({ count: given(count), seconds: given(seconds) }),
   rpc: async ({ count, rounds, events }) => await benchRpc({ count: given(count), rounds: given(rounds), events: given(events) }),
+  apiserver: async ({ count }) => await benchApiServer({ count: given(count) }),
   testdriver: async ({ count, rounds }) => await benchTestDriver({ count: given(count), rounds: given(rounds) }),
 }
 
@@ -23,7 +25,7 @@ await new Command('bench')
   .description('Measures vireo beside a floor in the same run. Needs root, for the private libvirt host.')
   .argument('<name>', Object.keys(benches).join(', '))
   .option('--json', 'print one JSON object')
-  .option('--count <n>', 'domains (apply, idle, testdriver), kills (drift) or calls (rpc)')
+  .option('--count <n>', 'domains (apply, idle, testdriver), kills (drift), calls (rpc) or writes (apiserver)')
   .option('--rounds <n>', 'measured rounds (apply, rpc, testdriver)')
   .option('--seconds <n>', 'how long to watch (idle)')
   .option('--events <n>', 'events to count (rpc)')

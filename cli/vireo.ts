@@ -86,15 +86,18 @@ program.command('user <name>')
     process.stdout.write(await user(name, flags))
   })
 
-program.command('dev')
-  .description('Runs a real control plane (etcd, kube-apiserver) and the controller on it, from a checkout (npm run dev).')
-  .option('--data <folder>', 'where its state is kept, relative to the checkout', '.vireo/dev')
-  .addOption(new Option('--health-address <address>', 'where /healthz, /readyz and /metrics are served').env('VIREO_HEALTH_ADDRESS').default('127.0.0.1:8080'))
-  .addOption(new Option('--log-level <level>', 'least severe level that is logged').choices(['trace', 'debug', 'info', 'warn', 'error']).env('VIREO_LOG_LEVEL').default('info'))
-  .action(async (flags: DevFlags) => {
-    const { runDev } = await import('./dev.ts')
-    await runDev(flags)
-  })
+// It builds a control plane with the checkout's own scripts, which are not part of the built program.
+if (import.meta.url.endsWith('.ts')) {
+  program.command('dev')
+    .description('Runs a real control plane (etcd, kube-apiserver) and the controller on it, from a checkout (npm run dev).')
+    .option('--data <folder>', 'where its state is kept, relative to the checkout', '.vireo/dev')
+    .addOption(new Option('--health-address <address>', 'where /healthz, /readyz and /metrics are served').env('VIREO_HEALTH_ADDRESS').default('127.0.0.1:8080'))
+    .addOption(new Option('--log-level <level>', 'least severe level that is logged').choices(['trace', 'debug', 'info', 'warn', 'error']).env('VIREO_LOG_LEVEL').default('info'))
+    .action(async (flags: DevFlags) => {
+      const { runDev } = await import('./dev.ts')
+      await runDev(flags)
+    })
+}
 
 try {
   await program.parseAsync()
