@@ -27,7 +27,7 @@ class Controller implements AsyncDisposable {
   #port = ''
 
   constructor(kubeconfig: string) {
-    this.#child = spawn(process.execPath, [join(import.meta.dirname, '../cli/vireo.ts'), 'controller', '--kubeconfig', kubeconfig, '--no-leader-election', '--health-address', '127.0.0.1:0', '--log-level', 'info'], { stdio: ['ignore', 'ignore', 'pipe'] })
+    this.#child = spawn(process.execPath, [join(import.meta.dirname, '../cli/vireo.ts'), 'controller', '--kubeconfig', kubeconfig, '--no-leader-election', '--allow-local-uris', '--health-address', '127.0.0.1:0', '--log-level', 'info'], { stdio: ['ignore', 'ignore', 'pipe'] })
     this.#child.stderr!.setEncoding('utf8').on('data', (text: string) => { this.#port ||= /"port":(\d+)/.exec(text)?.[1] ?? '' })
   }
 
