@@ -26,7 +26,7 @@ export default defineConfig({
       },
       {
         // The standalone API as a process of its own: beside a real kube-apiserver, killed, and under real clients.
-        test: { name: 'apiserver', include: ['test/apiserver/**/*.test.ts'], globalSetup: ['test/support/prepare.ts'], testTimeout: 120_000, hookTimeout: 180_000, ...onDaemons },
+        test: { name: 'apiserver', include: ['test/apiserver/**/*.test.ts'], globalSetup: ['test/support/prepare.ts', 'test/support/clients/prepare.ts'], testTimeout: 120_000, hookTimeout: 180_000, ...onDaemons },
       },
       {
         // The whole operator between a real API server, a real libvirtd and real guests.

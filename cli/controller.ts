@@ -15,6 +15,7 @@ import { parseDuration } from '../crds/duration.ts'
 import { createRegistry } from '../drivers/registry.ts'
 import { TestDriver } from '../drivers/test/driver.ts'
 import { Operator } from '../operator/operator.ts'
+import { installationUUID } from '../reconcilers/identity.ts'
 import { collectWhenQuiet } from './garbage.ts'
 
 export interface ControllerFlags {
@@ -38,7 +39,7 @@ export async function runController(flags: ControllerFlags, signal: AbortSignal)
   const transport = new Transport({ kubeConfig: kubeConfigLoader({ file: flags.kubeconfig, context: flags.context }), metrics: metrics.requests })
   const client = new Client({ transport })
   const cluster = (await client.get(namespaces, undefined, 'kube-system', { signal })).metadata.uid
-  const installation = flags.installation ?? cluster
+  const installation = flags.installation === undefined ? cluster : installationUUID(flags.installation)
   const instance = `${hostname()}_${randomUUID()}`
   const registry = createRegistry({ test: new TestDriver() }, { allowLocal: flags.allowLocalUris })
   const operator = new Operator({

@@ -16,8 +16,10 @@ import { parseDuration } from '../crds/duration.ts'
 import { hypervisors, kinds } from '../crds/kinds.ts'
 import { createRegistry } from '../drivers/registry.ts'
 import { TestDriver } from '../drivers/test/driver.ts'
-import { Operator } from '../operator/operator.ts'
+import { Operator, type OperatorOptions } from '../operator/operator.ts'
+import { installationUUID } from '../reconcilers/identity.ts'
 import { collectWhenQuiet } from './garbage.ts'
+import { importHost } from './import.ts'
 import { kubeconfig } from './kubeconfig.ts'
 import { localLibvirt } from './local.ts'
 import { OPERATOR, type StandaloneFlags, say } from './standalone.ts'
@@ -35,13 +37,16 @@ export async function operate(flags: StandaloneFlags, { api, url, token, log }: 
   const health = flags.healthAddress === undefined ? undefined : new HealthServer({ address: flags.healthAddress, registry: metrics.registry })
   try {
     const client = new Client({ transport })
-    await install(client, signal)
-    const cluster = (await client.get<KubeObject>(namespaces, undefined, 'kube-system', { signal })).metadata.uid
-    const installation = flags.installation ?? await api.constant('installation', randomUUID())
     const registry = createRegistry({ test: new TestDriver() }, { allowLocal: flags.allowLocalUris })
+    const open: OperatorOptions['open'] = async (uri, options) => await registry.open(uri, options)
+    await install(client, signal)
+    for (const uri of flags.import ?? []) await importHost({ client, open, uri, namespace: 'default', fieldManager: OPERATOR, say, signal })
+    await ensureHypervisor(client, signal)
+    const cluster = (await client.get<KubeObject>(namespaces, undefined, 'kube-system', { signal })).metadata.uid
+    const installation = flags.installation === undefined ? await api.constant('installation', randomUUID()) : installationUUID(flags.installation)
     const operator = new Operator({
       transport,
-      open: async (uri, options) => await registry.open(uri, options),
+      open,
       clock: systemClock,
       log,
       metrics,
@@ -65,13 +70,17 @@ export async function operate(flags: StandaloneFlags, { api, url, token, log }: 
   }
 }
 
-/** The kinds, the operator's own namespace, and a Hypervisor that takes what names none, unless somebody made one already. */
+/** The kinds, and the operator's own namespace. */
 async function install(client: Client, signal: AbortSignal): Promise<void> {
   for (const kind of kinds) {
     const definition = customResourceDefinition(kind)
     await client.applyPatch(customResourceDefinitions, undefined, definition.metadata.name, definition as unknown as Draft, { fieldManager: OPERATOR, force: true, signal })
   }
   if (await client.find(namespaces, undefined, NAMESPACE, { signal }) === undefined) await client.create(namespaces, undefined, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE } }, { fieldManager: OPERATOR, signal })
+}
+
+/** A Hypervisor that takes what names none, unless somebody made one already. */
+async function ensureHypervisor(client: Client, signal: AbortSignal): Promise<void> {
   if ((await client.list(hypervisors, { signal })).items.length > 0) return
   const local = await localLibvirt()
   const [name, uri] = local ? ['local', 'qemu:///system'] : ['embedded', 'test:///default']

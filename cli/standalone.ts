@@ -19,6 +19,8 @@ export interface StandaloneFlags {
   public?: boolean
   name?: string[]
   installation?: string
+  /** Hosts whose contents become objects that look at them. */
+  import?: string[]
   healthAddress?: string
   /** False: the API alone. */
   operator: boolean

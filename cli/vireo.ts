@@ -6,6 +6,7 @@ import { flushCompileCache } from 'node:module'
 import { Command, Option } from 'commander'
 import type { ControllerFlags } from './controller.ts'
 import type { DevFlags } from './dev.ts'
+import type { ImportFlags } from './import.ts'
 import { stopSignal } from './signals.ts'
 import type { StandaloneFlags } from './standalone.ts'
 import type { UserFlags } from './user.ts'
@@ -20,7 +21,7 @@ program.command('controller')
   .description('Runs the operator against a Kubernetes cluster.')
   .addOption(new Option('--kubeconfig <file>', 'kubeconfig to use; inside a cluster its service account').env('KUBECONFIG'))
   .option('--context <name>', 'context of the kubeconfig')
-  .addOption(new Option('--installation <uuid>', 'UUID that the identities on the hosts derive from (default: the UID of the namespace kube-system)').env('VIREO_INSTALLATION'))
+  .addOption(new Option('--installation <name>', 'name or UUID that the identities on the hosts derive from (default: the UID of the namespace kube-system)').env('VIREO_INSTALLATION'))
   .addOption(new Option('--health-address <address>', 'where /healthz, /readyz and /metrics are served').env('VIREO_HEALTH_ADDRESS').default('127.0.0.1:8080'))
   .option('--no-leader-election', 'run without a Lease: only where no second controller can be')
   .addOption(new Option('--lease-namespace <namespace>', 'namespace of the Lease').env('VIREO_NAMESPACE').default('vireo-system'))
@@ -41,7 +42,8 @@ program.command('standalone')
   .addOption(new Option('--public', 'allow an address that other machines reach').env('VIREO_PUBLIC'))
   .option('--name <name...>', 'further DNS names and addresses that clients reach the API by: its certificate names them')
   .option('--no-operator', 'serve the API alone: a "vireo controller" elsewhere works on it')
-  .addOption(new Option('--installation <uuid>', 'UUID that the identities on the hosts derive from (default: one kept in the database)').env('VIREO_INSTALLATION'))
+  .addOption(new Option('--installation <name>', 'name or UUID that the identities on the hosts derive from (default: one drawn at the first start and kept)').env('VIREO_INSTALLATION'))
+  .option('--import <uri...>', 'show what these hosts already hold as objects that only look at it, in the namespace default')
   .addOption(new Option('--health-address <address>', 'where /healthz, /readyz and /metrics of the operator are served (default: nowhere)').env('VIREO_HEALTH_ADDRESS'))
   .option('--relist-interval <duration>', 'how often each host is listed anew, for what has no event', '10m')
   .option('--allow-local-uris', 'let connection URIs name files that the controller reads and programs that it runs (socket, keyfile, pkipath, command, ext …)', false)
@@ -51,6 +53,16 @@ program.command('standalone')
     const { runStandalone } = await import('./standalone.ts')
     flushCompileCache()
     await runStandalone(flags, stopSignal())
+  })
+
+program.command('import <uri>')
+  .description('Prints manifests that show what a host already holds, as objects that only look at it: a Hypervisor, and an ObserveOnly object for each domain, network, pool and volume.')
+  .option('--hypervisor <name>', 'name of the Hypervisor (default: after the URI)')
+  .option('--namespace <namespace>', 'where the objects go', 'default')
+  .option('--allow-local-uris', 'let the URI name files that are read and programs that are run (socket, keyfile, pkipath, command, ext …)', false)
+  .action(async (uri: string, flags: ImportFlags) => {
+    const { manifestsOf } = await import('./import.ts')
+    process.stdout.write(await manifestsOf(uri, flags, line => { process.stderr.write(`${line}\n`) }, stopSignal()))
   })
 
 const data = (): Option => new Option('--data <folder>', 'folder of the standalone vireo').env('VIREO_DATA').default('/var/lib/vireo/standalone')

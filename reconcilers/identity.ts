@@ -15,6 +15,17 @@ export function uuidV5(namespace: string, name: string): string {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
 }
 
+const uuidText = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i
+/** Names of installations live here. */
+const INSTALLATIONS = '5a1b0a52-7a39-5d0c-9f5e-6d3c0f2b7e11'
+
+/** The UUID of an installation that a person calls by name; a UUID is taken as it is. */
+export function installationUUID(text: string): string {
+  if (uuidText.test(text)) return text.toLowerCase()
+  if (text.trim() === '' || text.length > 253) throw new Error('--installation is a UUID, or a name of 1 to 253 characters: clusters and hosts that share it share the identities of their machines')
+  return uuidV5(INSTALLATIONS, text)
+}
+
 /** The UUID under which libvirt will know an object: the same on every controller and after every rebuild of the cluster. */
 export const computedUUID = (installation: string, kind: string, namespace: string, name: string): string =>
   uuidV5(installation, `${kind}/${namespace}/${name}`)

@@ -77,7 +77,7 @@ export async function parseProtobuf(body: Buffer): Promise<JsonObject> {
     const { apiVersion = '', kind = '' } = (typeMeta ?? {}) as { apiVersion?: string; kind?: string }
     if (!isReadable(apiVersion, kind)) throw badRequest(`protobuf bodies of ${apiVersion} ${kind} are not served here: send JSON`)
     const message = messageOf(apiVersion, kind)
-    return { apiVersion, kind, ...asJson(decode(message, raw as Uint8Array), MESSAGES[message]!) }
+    return { apiVersion, kind, ...asJson(decode(message, raw as Uint8Array | undefined ?? Buffer.alloc(0)), MESSAGES[message]!) }
   } catch (error) {
     if (error instanceof RangeError || (error instanceof Error && error.name === 'Error')) throw badRequest(`the protobuf body cannot be read: ${error.message}`)
     throw error

@@ -4,7 +4,7 @@ import { access, mkdir, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { cacheFolder } from '../cache.ts'
 import { runOk } from '../run.ts'
-import { findGo } from './go.ts'
+import { findGo } from '../go.ts'
 
 const programs = ['etcd', 'kube-apiserver', 'kube-controller-manager', 'kubectl'] as const
 export type Program = typeof programs[number]

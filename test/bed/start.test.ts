@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { controlPlanePrograms } from '../../scripts/devcluster/build.ts'
 import { runOk } from '../../scripts/run.ts'
+import { withoutLibvirt } from '../support/nolibvirt.ts'
 import { until } from '../support/until.ts'
 
 const checkout = join(import.meta.dirname, '../..')
@@ -28,12 +29,12 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
-/** What a script of package.json runs, with its state in `data`. In a view of its own /run is empty: whatever libvirtd this machine has is neither seen nor touched. */
+/** What a script of package.json runs, with its state in `data`, as on a machine without a libvirtd. */
 async function start(script: 'start' | 'dev', data: string, flags: string[], ready: string): Promise<() => string> {
   const { scripts } = JSON.parse(await readFile(join(checkout, 'package.json'), 'utf8')) as { scripts: Record<string, string> }
   const [, program, ...args] = scripts[script]!.replace(/ --data \S+/, '').split(' ') as [string, string, ...string[]]
-  const child = spawn('unshare', ['--mount', '--propagation', 'private', 'setpriv', '--pdeathsig', 'KILL', '--', 'sh', '-c', 'mount -t tmpfs tmpfs /run && exec "$@"', 'sh',
-    process.execPath, join(checkout, program), ...args, '--data', data, ...flags], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const [command, ...rest] = [...withoutLibvirt, process.execPath, join(checkout, program), ...args, '--data', data, ...flags]
+  const child = spawn(command!, rest, { stdio: ['ignore', 'pipe', 'pipe'] })
   let text = ''
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (part: string) => { text += part })
   started = { child, printed: () => text }

@@ -3,6 +3,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
+import { withoutLibvirt } from '../../support/nolibvirt.ts'
 
 const root = join(import.meta.dirname, '../../..')
 
@@ -22,8 +23,8 @@ export class Standalone implements AsyncDisposable {
 
   get kubeconfig(): string { return join(this.folder, 'kubeconfig') }
 
-  /** Resolves when it says where it is; rejects with its words when it ends instead. */
-  static async start(folder: string, { flags = [], under = [], listen = '127.0.0.1:0' }: { flags?: readonly string[]; under?: readonly string[]; listen?: string } = {}): Promise<Standalone> {
+  /** Resolves when it says where it is; rejects with its words when it ends instead. An operator that runs in it sees no libvirtd of this machine. */
+  static async start(folder: string, { flags = [], under = flags.includes('--no-operator') ? [] : withoutLibvirt, listen = '127.0.0.1:0' }: { flags?: readonly string[]; under?: readonly string[]; listen?: string } = {}): Promise<Standalone> {
     const [program, ...args] = [...under, process.execPath, join(root, 'cli/vireo.ts'), 'standalone', '--data', folder, '--listen', listen, '--log-level', 'warn', ...flags]
     const child = spawn(program!, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] })
     let output = ''

@@ -62,7 +62,7 @@ export class Stacks implements AsyncDisposable {
   /** Applies an object as somebody would. */
   async apply(kind: string, namespace: string | undefined, name: string, spec: Record<string, unknown>): Promise<void> {
     const body: Draft = { apiVersion: 'vireo.dev/v1alpha1', kind, metadata: { name, namespace }, spec }
-    await this.#client.applyPatch(resources.get(kind)!, namespace, name, body, { fieldManager: 'somebody', force: true })
+    this.#stage.watched.observe(await this.#client.applyPatch<KubeObject>(resources.get(kind)!, namespace, name, body, { fieldManager: 'somebody', force: true }))
   }
 
   async create(stacks: readonly Stack[]): Promise<void> {
@@ -119,28 +119,27 @@ export class Stacks implements AsyncDisposable {
   }
 
   /** All objects by their namespaces. */
-  async objects(): Promise<Map<string, AnyObject[]>> {
+  objects(): Map<string, AnyObject[]> {
     const found = new Map<string, AnyObject[]>()
-    const lists = await Promise.all(hostKinds.map(kind => this.#client.list<KubeObject>(resources.get(kind)!)))
-    for (const item of lists.flatMap(list => list.items) as unknown as AnyObject[]) found.set(item.metadata.namespace!, [...found.get(item.metadata.namespace!) ?? [], item])
+    for (const item of hostKinds.flatMap(kind => this.#stage.watched.list(kind)) as unknown as AnyObject[]) found.set(item.metadata.namespace!, [...found.get(item.metadata.namespace!) ?? [], item])
     return found
   }
 
   /** Waits until `done` says so of every stack. The failure shows those that are not. */
   async until(what: string, stacks: readonly Stack[], done: (objects: AnyObject[], stack: Stack) => boolean, timeoutMs = 180_000): Promise<void> {
     let last: [Stack, AnyObject[]][] = []
-    await until(what, async () => {
-      const objects = await this.objects()
+    await until(what, () => {
+      const objects = this.objects()
       last = stacks.map((stack): [Stack, AnyObject[]] => [stack, objects.get(stack.token) ?? []]).filter(([stack, found]) => !done(found, stack))
       return last.length === 0
-    }, { timeoutMs, everyMs: 250 }).catch((error: unknown) => {
+    }, { timeoutMs, everyMs: 100 }).catch((error: unknown) => {
       throw new Error(`${what}: not ${last.map(([{ token }, objects]) => `${token} ${JSON.stringify(objects.filter(object => !isReady(object)).map(object => [object.metadata.name, object.metadata.deletionTimestamp, object.metadata.finalizers, object.status?.conditions]))}`).join('\n')}\nlog: ${this.#stage.controllerLog.slice(-3000)}`, { cause: error })
     })
   }
 
   /** What the API and the host say of each stack, without what differs between two of the same. */
   async look(stacks: readonly Stack[]): Promise<{ api: unknown; host: unknown }[]> {
-    const objects = await this.objects()
+    const objects = this.objects()
     return await Promise.all(stacks.map(async stack => ({ api: this.#standing(objects.get(stack.token) ?? []), host: await this.onHost(stack) })))
   }
 

@@ -21,6 +21,7 @@ import { startLibvirtd } from '../../support/libvirtd.ts'
 import type { PrivateLibvirtd } from '../../support/libvirtd.ts'
 import { until } from '../../support/until.ts'
 import { startStandalonePlane } from './standaloneplane.ts'
+import { Watched } from './watched.ts'
 
 /** VIREO_API=standalone: the same tests on vireo's own API. */
 const standalone = process.env['VIREO_API'] === 'standalone'
@@ -42,18 +43,20 @@ export class Stage implements AsyncDisposable {
   /** Looks are many: a kubectl for each would take the machine from what is looked at. */
   readonly #transport: Transport
   readonly #client: Client
+  readonly #watched: Watched
   #controller: ChildProcess | undefined
   #log = ''
   #healthPort = 0
 
-  private constructor(dir: string, plane: ControlPlane, host: PrivateLibvirtd, kubeconfig: string, ownsHost: boolean) {
+  private constructor(dir: string, plane: ControlPlane, host: PrivateLibvirtd, kubeconfig: string, ownsHost: boolean, transport: Transport, watched: Watched) {
     this.#dir = dir
     this.#ownsHost = ownsHost
     this.plane = plane
     this.host = host
     this.#kubeconfig = kubeconfig
-    this.#transport = new Transport({ kubeConfig: kubeConfigLoader({ file: plane.kubeconfig }) })
-    this.#client = new Client({ transport: this.#transport })
+    this.#transport = transport
+    this.#client = new Client({ transport })
+    this.#watched = watched
   }
 
   /** `existing`: another stage's host, which then stays that one's. `halting`: no guest boots (LibvirtdOptions). */
@@ -65,7 +68,8 @@ export class Stage implements AsyncDisposable {
     await ok(plane, ['apply', '--server-side', '-k', join(checkout, 'manifests/crds')])
     await ok(plane, ['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s'])
     const kubeconfig = await plane.kubeconfigForServiceAccount('vireo-system', 'vireo')
-    return new Stage(dir, plane, host, kubeconfig, existing === undefined)
+    const transport = new Transport({ kubeConfig: kubeConfigLoader({ file: plane.kubeconfig }) })
+    return new Stage(dir, plane, host, kubeconfig, existing === undefined, transport, await Watched.start(transport))
   }
 
   /**
@@ -92,6 +96,8 @@ export class Stage implements AsyncDisposable {
   get kubeconfig(): string { return this.#kubeconfig }
   /** A folder of this stage's own, removed at its end. */
   get folder(): string { return this.#dir }
+  /** What the API tells of vireo's objects. */
+  get watched(): Watched { return this.#watched }
   get controllerLog(): string { return this.#log }
   get controllerPid(): number | undefined { return this.#controller?.pid }
 
@@ -124,14 +130,31 @@ export class Stage implements AsyncDisposable {
     return await this.#client.find<KubeObject>(resource, resource.namespaced ? namespace : undefined, name) as unknown as AnyObject | undefined
   }
 
+  /** Answers how an object looks: at first by asking, then by what is heard of it since. */
+  #looker(kind: string, name: string, namespace: string): () => Promise<AnyObject | undefined> {
+    const { resource } = kinds.find(one => one.resource.kind.toLowerCase() === kind.toLowerCase())!
+    let asked = false
+    let gone: string | undefined
+    return async () => {
+      const heard = (): AnyObject | undefined => this.#watched.get(resource.kind, resource.namespaced ? namespace : undefined, name) as AnyObject | undefined
+      if (asked) return heard()?.metadata.uid === gone ? undefined : heard()
+      const live = await this.get(kind, name, namespace)
+      asked = true
+      if (live === undefined) gone = heard()?.metadata.uid
+      else this.#watched.observe(live as unknown as KubeObject)
+      return live
+    }
+  }
+
   /** Waits until the object looks as `test` says; the failure shows how it looks instead. */
   async until(kind: string, name: string, test: (object: AnyObject) => unknown, { namespace = 'default', timeoutMs = 60_000 } = {}): Promise<AnyObject> {
+    const look = this.#looker(kind, name, namespace)
     let last: AnyObject | undefined
     try {
       return await until(`${kind} ${name} is as expected`, async () => {
-        last = await this.get(kind, name, namespace)
+        last = await look()
         return last !== undefined && test(last) ? last : undefined
-      }, { timeoutMs })
+      }, { timeoutMs, everyMs: 20 })
     } catch (error) {
       throw new Error(`${kind} ${name}: ${JSON.stringify(last?.status, null, 1)}\nlog: ${this.#log.slice(-4000)}`, { cause: error })
     }
@@ -147,7 +170,8 @@ export class Stage implements AsyncDisposable {
   }
 
   async untilGone(kind: string, name: string, { namespace = 'default', timeoutMs = 60_000 } = {}): Promise<void> {
-    await until(`${kind} ${name} is gone`, async () => await this.get(kind, name, namespace) === undefined, { timeoutMs }).catch(async (error: unknown) => {
+    const look = this.#looker(kind, name, namespace)
+    await until(`${kind} ${name} is gone`, async () => await look() === undefined, { timeoutMs, everyMs: 20 }).catch(async (error: unknown) => {
       throw new Error(`${kind} ${name} stays: ${JSON.stringify((await this.get(kind, name, namespace))?.status, null, 1)}\nlog: ${this.#log.slice(-4000)}`, { cause: error })
     })
   }
@@ -170,6 +194,7 @@ export class Stage implements AsyncDisposable {
 
   async stop(): Promise<void> {
     await this.stopController()
+    await this.#watched[Symbol.asyncDispose]()
     await this.#transport.close()
     await Promise.all([this.plane.stop(), this.#ownsHost ? this.host.stop() : undefined])
     await rm(this.#dir, { recursive: true, force: true })

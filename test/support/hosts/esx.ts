@@ -1,11 +1,8 @@
 // Makes a private host a gateway to ESX and vCenter: libvirt's drivers are real, the servers are govmomi's simulator (esxsim/).
-import { createHash, randomUUID } from 'node:crypto'
 import { spawn } from 'node:child_process'
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { cacheFolder } from '../../../scripts/cache.ts'
-import { findGo } from '../../../scripts/devcluster/go.ts'
-import { runOk } from '../../../scripts/run.ts'
+import { goProgram } from '../../../scripts/goprogram.ts'
 import type { HostExtension, PrivateLibvirtd } from '../libvirtd.ts'
 
 const sources = join(import.meta.dirname, 'esxsim')
@@ -13,24 +10,9 @@ const account = { user: 'operator', password: 'let-me-in' }
 
 export type EsxKind = 'esx' | 'vpx'
 
-/** The simulator, built where the cache does not have it yet (half a minute). Needs Go's module proxy only then. */
-export async function buildEsxsim(say: (line: string) => void = () => {}): Promise<string> {
-  const hash = createHash('sha256')
-  for (const file of (await readdir(sources)).toSorted()) hash.update(file).update(await readFile(join(sources, file)))
-  const program = join(cacheFolder(), `esxsim-${hash.digest('hex').slice(0, 16)}`)
-  if (await stat(program).catch(() => undefined) !== undefined) return program
-  const go = await findGo(say)
-  say(`building the ESX simulator once into ${program}`)
-  await mkdir(cacheFolder(), { recursive: true })
-  const draft = `${program}.${randomUUID()}`
-  try {
-    await runOk([go, 'build', '-trimpath', '-ldflags', '-s -w', '-o', draft, '.'], { cwd: sources, env: { ...process.env, CGO_ENABLED: '0', GOFLAGS: '-buildvcs=false' } })
-    // Another run may build at the same time; the program appears whole.
-    await rename(draft, program)
-  } finally {
-    await rm(draft, { force: true })
-  }
-  return program
+/** The simulator, built where the cache does not have it yet (half a minute). */
+export async function buildEsxsim(say?: (line: string) => void): Promise<string> {
+  return await goProgram({ name: 'esxsim', module: sources, say })
 }
 
 /** A server behind the gateway. */

@@ -19,6 +19,10 @@ test.each<[string, object]>([
   expect(await parseProtobuf(Buffer.from(captured[path]!, 'base64'))).toEqual(expected)
 })
 
+test('options that say nothing have no bytes at all', async () => {
+  expect(await parseProtobuf(Buffer.from('k8s\0\n\x13\n\x02v1\x12\rDeleteOptions', 'latin1'))).toEqual({ apiVersion: 'v1', kind: 'DeleteOptions' })
+})
+
 test.each<[string, Buffer, RegExp]>([
   ['that has no envelope', Buffer.from('{}'), /does not appear to be a protobuf message/],
   ['that ends too early', Buffer.from(captured['/api/v1/namespaces']!, 'base64').subarray(0, 30), /cannot be read/],

