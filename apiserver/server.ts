@@ -9,6 +9,7 @@ import type { AccountSource } from './access/users.ts'
 import { configMaps, leases, namespaces, secrets, serviceAccounts } from './builtin/core.ts'
 import { definitions } from './builtin/definitions.ts'
 import { events, modernEvents } from './builtin/events.ts'
+import { keptKinds } from './builtin/kept.ts'
 import { reviews } from './builtin/reviews.ts'
 import { Discovery } from './discovery/documents.ts'
 import { OpenApi } from './discovery/openapi.ts'
@@ -67,7 +68,7 @@ export async function startApiServer({ folder, host, port, names, accounts, cloc
   }
   try {
     const tls = await loadTls(certificateFolder(folder), names, clock.now())
-    const kinds = new Kinds([namespaces, secrets, configMaps, serviceAccounts, events, modernEvents, leases, definitions, ...reviews(accounts)])
+    const kinds = new Kinds([namespaces, secrets, configMaps, serviceAccounts, events, modernEvents, leases, ...keptKinds, definitions, ...reviews(accounts)])
     const writing = new Writing({ store, clock })
     const upkeep = new Upkeep({ store, kinds, writing, clock, authority: tls.ca, onError: (task, error) => { onError(error instanceof Error ? error : new Error(String(error)), task) } })
     closers.push(() => upkeep.close())

@@ -25,6 +25,7 @@ export interface BuiltinKind {
   names?: ServedKind['names']
   verbs?: readonly string[]
   behaviour?: Behaviour
+  note?: string
   /** Of kinds that are questions: their fields. */
   schema?: SchemaNode
   /** Where another kind keeps the same objects. */
@@ -67,6 +68,7 @@ export function builtin(kind: BuiltinKind): ServedKind {
     createOnUpdate: kind.createOnUpdate ?? false,
     names: kind.names,
     hasGeneration: kind.hasGeneration ?? false,
+    ...kind.note === undefined ? {} : { note: kind.note },
     verbs: kind.verbs ?? VERBS,
     behaviour: kind.behaviour ?? {},
     terminating: false,

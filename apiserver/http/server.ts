@@ -136,6 +136,7 @@ export class HttpServer {
     // A custom kind has no such path, a built-in one no such method on it.
     if (served.kind.namespaced && namespace === undefined && verb !== 'list' && verb !== 'watch') throw served.kind.custom ? new PageNotFound() : methodNotAllowed()
     if (served.version.deprecated) exchange.warn(served.version.deprecationWarning ?? `${served.version.apiVersion} ${served.kind.kind} is deprecated`)
+    if (served.kind.note !== undefined && ['create', 'update', 'patch'].includes(verb)) exchange.warn(`${served.kind.kind}: ${served.kind.note}`)
     await this.#options.objects.handle(exchange, served, path, verb)
   }
 

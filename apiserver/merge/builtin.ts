@@ -25,6 +25,21 @@ const objectReference = object({ apiVersion: text, fieldPath: text, kind: text, 
 const condition = object({ lastTransitionTime: time, lastUpdateTime: time, message: text, observedGeneration: int64, reason: text, status: text, type: text }, { required: ['type', 'status'] })
 const conditions = mapBy('type', condition)
 
+/** Of a pod only what decides how its lists merge. */
+const open = { 'x-kubernetes-preserve-unknown-fields': true } as const
+const ports: SchemaNode = { ...mapBy('containerPort', object({ containerPort: int32, protocol: { ...text, default: 'TCP' } }, open)), 'x-kubernetes-list-map-keys': ['containerPort', 'protocol'] }
+const container = object({ env: mapBy('name', object({ name: text }, open)), name: text, ports, volumeDevices: mapBy('devicePath', object({ devicePath: text }, open)), volumeMounts: mapBy('mountPath', object({ mountPath: text }, open)) }, { required: ['name'], ...open })
+const podSpec = object({
+  containers: mapBy('name', container), hostAliases: mapBy('ip', object({ ip: text }, open)), imagePullSecrets: mapBy('name', object({ name: text }, open)), initContainers: mapBy('name', container),
+  volumes: mapBy('name', object({ name: text }, open)),
+}, open)
+
+const rules = listOf(object({ apiGroups: listOf(text), nonResourceURLs: listOf(text), resourceNames: listOf(text), resources: listOf(text), verbs: listOf(text) }, { required: ['verbs'] }))
+const binding = object({
+  roleRef: object({ apiGroup: text, kind: text, name: text }, { required: ['apiGroup', 'kind', 'name'], 'x-kubernetes-map-type': 'atomic' }),
+  subjects: listOf(object({ apiGroup: text, kind: text, name: text, namespace: text }, { required: ['kind', 'name'], 'x-kubernetes-map-type': 'atomic' })),
+}, { required: ['roleRef'] })
+
 const names = object({ categories: listOf(text), kind: text, listKind: text, plural: text, shortNames: listOf(text), singular: text }, { required: ['plural', 'kind'] })
 
 const schemas: Record<string, Record<string, SchemaNode>> = {
@@ -52,6 +67,18 @@ const schemas: Record<string, Record<string, SchemaNode>> = {
   'coordination.k8s.io/v1': {
     Lease: object({
       spec: object({ acquireTime: time, holderIdentity: text, leaseDurationSeconds: int32, leaseTransitions: int32, preferredHolder: text, renewTime: time, strategy: text }),
+    }),
+  },
+  'rbac.authorization.k8s.io/v1': {
+    ClusterRole: object({ aggregationRule: object({ clusterRoleSelectors: listOf(anything) }), rules }),
+    ClusterRoleBinding: binding,
+    Role: object({ rules }),
+    RoleBinding: binding,
+  },
+  'apps/v1': {
+    Deployment: object({
+      spec: object({ replicas: { ...int32, default: 1 }, selector: anything, template: object({ metadata: anything, spec: podSpec }, open) }, { required: ['selector', 'template'], ...open }),
+      status: object({ conditions }, open),
     }),
   },
   'apiextensions.k8s.io/v1': {

@@ -83,6 +83,8 @@ export interface ServedKind {
   /** Whether metadata.generation counts its changes. */
   hasGeneration: boolean
   verbs: readonly string[]
+  /** Told, as a warning, to who writes one. */
+  note?: string
   behaviour: Behaviour
   /** A definition that is being deleted: nothing new is made. */
   terminating: boolean

@@ -154,6 +154,25 @@ describe('other kinds', () => {
     expect((await attempt(['get', 'things'])).stderr).toMatch(/the server (?:doesn't have a resource type "things"|could not find the requested resource)/)
   })
 
+  test('the manifests of the controller apply as they are, again too, and what has no effect here is said', async () => {
+    const install = ['-k', join(manifests, 'install')]
+    const { code, stdout, stderr } = await attempt(['apply', ...install])
+    expect(code, stderr).toBe(0)
+    expect(stdout.match(/ (?:created|configured|unchanged)$/gm)).toHaveLength(12)
+    expect(stderr).toContain('Warning: ClusterRole: kept, but not enforced')
+    expect(stderr).toContain('Warning: Deployment: kept, but nothing runs it: this server has no nodes')
+    expect((await kubectl(['apply', ...install])).match(/ unchanged$/gm)).toHaveLength(12)
+    await kubectl(['apply', '--server-side', '--force-conflicts', ...install])
+    expect(await kubectl(['diff', ...install])).toBe('')
+    expect((await attempt(['rollout', 'status', 'deployment/vireo', '-n', 'vireo-system'])).stderr).toContain('exceeded its progress deadline')
+  })
+
+  test('a patch of a Deployment merges its lists as Kubernetes does', async () => {
+    await kubectl(['set', 'env', 'deployment/vireo', '-n', 'vireo-system', 'VIREO_LOG_LEVEL=debug'])
+    expect(await kubectl(['get', 'deployment', 'vireo', '-n', 'vireo-system', '-o', 'jsonpath={.spec.template.spec.containers[*].env[*].name} {.spec.template.spec.containers[0].image}'])).toBe('VIREO_NAMESPACE VIREO_HEALTH_ADDRESS VIREO_LOG_LEVEL vireo/vireo:0.1.0')
+    await kubectl(['delete', 'deployment', 'vireo', '-n', 'vireo-system', '--timeout=30s'])
+  })
+
   test('what is not served is said to be missing', async () => {
     expect((await attempt(['get', 'pods'])).stderr).toContain(`the server doesn't have a resource type "pods"`)
   })

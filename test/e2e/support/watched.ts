@@ -28,7 +28,7 @@ export class Watched implements AsyncDisposable {
   list(kind: string): KubeObject[] { return this.#mirrors.get(kind)!.list() }
 
   /** What was read or written is known from then on, and nothing older. */
-  observe(object: KubeObject): void { this.#mirrors.get(object.kind!)!.observeWrite(structuredClone(object)) }
+  observe(object: KubeObject): void { this.#mirrors.get(object.kind)!.observeWrite(structuredClone(object)) }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#ended.abort()
