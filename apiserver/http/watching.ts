@@ -2,7 +2,7 @@
 
 import type { Clock, Timer } from '../../clock/clock.ts'
 import type { FieldError, JsonObject } from '../schema/types.ts'
-import { ApiFailure, expired, invalidOptions } from '../registry/failure.ts'
+import { ApiFailure, badRequest, expired, invalidOptions } from '../registry/failure.ts'
 import { notARevision, parseRevision } from '../registry/listing.ts'
 import type { FieldSelector } from '../select/fields.ts'
 import type { LabelSelector } from '../select/labels.ts'
@@ -49,6 +49,7 @@ function checkWatch({ sendInitialEvents, resourceVersionMatch }: WatchQuery): vo
 /** Resolves when the watch has ended. */
 export async function watch(exchange: Exchange, served: Served, query: WatchQuery, wanted: Wanted, { store, clock, signal }: { store: Store; clock: Clock; signal: AbortSignal }): Promise<void> {
   checkWatch(query)
+  if (exchange.response.socket === null || exchange.request.httpVersion === '1.0') throw badRequest('a watch needs HTTP/1.1, and may not be pipelined behind another request')
   const stream = new WatchStream(exchange, served, query, wanted)
   if (query.resourceVersion !== '' && !/^\d+$/.test(query.resourceVersion)) throw new ApiFailure(500, '', notARevision(query.resourceVersion))
   const asked = query.resourceVersion === '' || query.resourceVersion === '0' ? undefined : parseRevision(query.resourceVersion)
@@ -83,8 +84,13 @@ export async function watch(exchange: Exchange, served: Served, query: WatchQuer
   }
 }
 
-/** Encoded events of a change, shared by all watches of the same form. */
-const lines = new WeakMap<Change, Map<string, Buffer>>()
+/** Encoded events of a change, shared by all watches of the same form: each is one chunk of a response. */
+const chunks = new WeakMap<Change, Map<string, Buffer>>()
+
+const chunkOf = (type: string, object: Buffer): Buffer => {
+  const [before, after] = [`{"type":"${type}","object":`, '}\n']
+  return Buffer.concat([Buffer.from(`${(before.length + object.length + after.length).toString(16)}\r\n${before}`), object, Buffer.from(`${after}\r\n`)])
+}
 
 class WatchStream {
   readonly #exchange: Exchange
@@ -103,7 +109,7 @@ class WatchStream {
 
   begin(): void {
     const { response } = this.#exchange
-    response.writeHead(200, { 'Content-Type': 'application/json', 'Cache-Control': 'no-cache, private' })
+    response.writeHead(200, { 'Content-Type': 'application/json', 'Cache-Control': 'no-cache, private', 'Transfer-Encoding': 'chunked' })
     response.flushHeaders()
   }
 
@@ -116,9 +122,9 @@ class WatchStream {
     const was = previous !== undefined && this.#matches(previous)
     const is = type !== 'DELETED' && this.#matches(entry)
     if (!was && !is) return
-    if (is) this.#write(this.#line(change, was ? 'MODIFIED' : 'ADDED', entry))
+    if (is) this.#write(this.#chunk(change, was ? 'MODIFIED' : 'ADDED', entry))
     // What the client knows is what goes, under the revision of the change.
-    else this.#write(this.#line(change, 'DELETED', type === 'DELETED' ? entry : () => renumbered(previous!, change.revision)))
+    else this.#write(this.#chunk(change, 'DELETED', type === 'DELETED' ? entry : () => renumbered(previous!, change.revision)))
   }
 
   bookmark(revision: number, initialEnd: boolean): void {
@@ -127,11 +133,11 @@ class WatchStream {
     const object = this.#wanted.transform === undefined
       ? { kind: kind.kind, apiVersion: version.apiVersion, metadata }
       : transformed(this.#served, { kind: kind.kind, apiVersion: version.apiVersion, metadata }, this.#wanted, 'Metadata')
-    this.#write(Buffer.from(`${JSON.stringify({ type: 'BOOKMARK', object })}\n`))
+    this.#write(chunkOf('BOOKMARK', Buffer.from(JSON.stringify(object))))
   }
 
   error(status: JsonObject): void {
-    this.#write(Buffer.from(`${JSON.stringify({ type: 'ERROR', object: status })}\n`))
+    this.#write(chunkOf('ERROR', Buffer.from(JSON.stringify(status))))
   }
 
   end(): void {
@@ -156,13 +162,13 @@ class WatchStream {
     return !selective || (fields.matches(entry) && labels.matches(entry.object.metadata.labels))
   }
 
-  #line(change: Change, type: EventType, entry: Entry | (() => Entry)): Buffer {
-    let known = lines.get(change)
-    if (known === undefined) lines.set(change, known = new Map())
+  #chunk(change: Change, type: EventType, entry: Entry | (() => Entry)): Buffer {
+    let known = chunks.get(change)
+    if (known === undefined) chunks.set(change, known = new Map())
     const form = `${type} ${this.#form} ${this.#first}`
-    let line = known.get(form)
-    if (line === undefined) known.set(form, line = this.#encode(type, typeof entry === 'function' ? entry() : entry))
-    return line
+    let chunk = known.get(form)
+    if (chunk === undefined) known.set(form, chunk = this.#encode(type, typeof entry === 'function' ? entry() : entry))
+    return chunk
   }
 
   /** Columns are told with a table's first event. */
@@ -172,14 +178,15 @@ class WatchStream {
     const object = this.#wanted.transform === undefined
       ? bytesOf(this.#served, entry)
       : Buffer.from(JSON.stringify(transformed(this.#served, presented(this.#served, entry), this.#wanted, includeOf(this.#exchange), this.#first)))
-    return Buffer.concat([Buffer.from(`{"type":"${type}","object":`), object, Buffer.from('}\n')])
+    return chunkOf(type, object)
   }
 
-  #write(line: Buffer): void {
+  /** Straight to the connection: through the response, each of hundreds of watchers would cost four writes for one chunk. */
+  #write(chunk: Buffer): void {
     const { response } = this.#exchange
     if (response.destroyed || response.writableEnded) return
     this.#first = false
-    response.write(line)
+    response.socket?.write(chunk)
     if (response.writableLength > BACKLOG) response.destroy()
   }
 }
