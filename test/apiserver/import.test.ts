@@ -6,9 +6,9 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { controlPlanePrograms } from '../../scripts/devcluster/build.ts'
 import { type RunResult, run, runOk } from '../../scripts/run.ts'
+import { vireo } from '../support/program.ts'
 import { Standalone } from './support/standalone.ts'
 
-const vireo = join(import.meta.dirname, '../../cli/vireo.ts')
 let folder: string
 let server: Standalone
 let program: string
@@ -64,13 +64,13 @@ test('a host that does not answer is told, and the rest is served', async () => 
 })
 
 test('vireo import prints manifests that kubectl applies', async () => {
-  const printed = await runOk([process.execPath, vireo, 'import', 'test:///default', '--namespace', 'printed', '--hypervisor', 'embedded'])
+  const printed = await runOk([process.execPath, vireo(), 'import', 'test:///default', '--namespace', 'printed', '--hypervisor', 'embedded'])
   const file = join(folder, 'printed.yaml')
   await writeFile(file, printed)
   await kubectl('create', 'namespace', 'printed')
   expect((await kubectl('apply', '-f', file)).match(/created/g)).toHaveLength(3)
   await kubectl('wait', '--for=condition=Ready', 'vd/test', '-n', 'printed', '--timeout=30s')
-  const refused: RunResult = await run([process.execPath, vireo, 'import', 'nonsense'])
+  const refused: RunResult = await run([process.execPath, vireo(), 'import', 'nonsense'])
   expect(refused.code).toBe(1)
   expect(refused.stderr).toMatch(/^vireo: /)
 })

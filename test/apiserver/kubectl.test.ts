@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { controlPlanePrograms } from '../../scripts/devcluster/build.ts'
 import { type RunResult, run } from '../../scripts/run.ts'
+import { vireo } from '../support/program.ts'
 import { Standalone } from './support/standalone.ts'
 
 const manifests = join(import.meta.dirname, '../../manifests')
@@ -179,23 +180,23 @@ describe('other kinds', () => {
 })
 
 test('a user of a namespace sees that and nothing else, and is gone when it is removed', async () => {
-  const vireo = (...args: string[]): Promise<RunResult> => run([process.execPath, join(import.meta.dirname, '../../cli/vireo.ts'), ...args, '--data', join(folder, 'data')], { env: process.env })
+  const command = (...args: string[]): Promise<RunResult> => run([process.execPath, vireo(), ...args, '--data', join(folder, 'data')], { env: process.env })
   const kubeconfig = join(folder, 'bob')
-  await writeFile(kubeconfig, (await vireo('user', 'bob', '--role', 'view', '--namespace', 'default')).stdout)
+  await writeFile(kubeconfig, (await command('user', 'bob', '--role', 'view', '--namespace', 'default')).stdout)
   await expect.poll(async () => (await attempt(['get', 'vd'], undefined, kubeconfig)).code, { timeout: 10_000 }).toBe(0)
   expect((await attempt(['get', 'vd', '-A'], undefined, kubeconfig)).stderr).toContain('User "bob" cannot list resource "virtualdomains" in API group "vireo.dev" at the cluster scope')
   expect((await attempt(['get', 'secrets'], undefined, kubeconfig)).stderr).toContain('forbidden')
-  await vireo('user', 'bob', '--remove')
+  await command('user', 'bob', '--remove')
   await expect.poll(async () => (await attempt(['get', 'vd'], undefined, kubeconfig)).stderr, { timeout: 10_000 }).toMatch(/Unauthorized|must be logged in/)
 })
 
 test('a backup made meanwhile is a server of its own, with all that was there; Ctrl-C ends cleanly and the next start finds everything', async () => {
   await kubectl(['create', 'configmap', 'kept', '--from-literal=a=b'])
   const kept = await kubectl(['get', 'configmap', 'kept', '-o', 'json'])
-  const vireo = (...args: string[]): Promise<RunResult> => run([process.execPath, join(import.meta.dirname, '../../cli/vireo.ts'), ...args], { env: process.env })
-  expect(await vireo('backup', join(folder, 'backup'), '--data', join(folder, 'data'))).toMatchObject({ code: 0 })
-  expect((await vireo('restore', join(folder, 'backup'), '--data', join(folder, 'data'))).stderr).toMatch(/holds a database, which is not overwritten/)
-  expect(await vireo('restore', join(folder, 'backup'), '--data', join(folder, 'restored'))).toMatchObject({ code: 0 })
+  const command = (...args: string[]): Promise<RunResult> => run([process.execPath, vireo(), ...args], { env: process.env })
+  expect(await command('backup', join(folder, 'backup'), '--data', join(folder, 'data'))).toMatchObject({ code: 0 })
+  expect((await command('restore', join(folder, 'backup'), '--data', join(folder, 'data'))).stderr).toMatch(/holds a database, which is not overwritten/)
+  expect(await command('restore', join(folder, 'backup'), '--data', join(folder, 'restored'))).toMatchObject({ code: 0 })
   await using second = await Standalone.start(join(folder, 'restored'))
   expect((await attempt(['get', 'configmap', 'kept', '-o', 'json'], undefined, second.kubeconfig)).stdout).toBe(kept)
   expect(await server.end('SIGINT')).toBe(0)

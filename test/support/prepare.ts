@@ -5,11 +5,14 @@ import { join } from 'node:path'
 import { controlPlanePrograms } from '../../scripts/devcluster/build.ts'
 import { buildGuestImage } from './guest.ts'
 import { removeCgroups } from './hosts/lxc.ts'
+import { buildProgram } from './program.ts'
 
-export async function setup(): Promise<void> {
+/** Answers what to do at the end. */
+export async function setup(): Promise<() => Promise<void>> {
   await removeLeftovers()
   await controlPlanePrograms(line => console.log(line))
   await buildGuestImage()
+  return await buildProgram()
 }
 
 /** A host's folder carries the process id of its owner. Its processes ended with that owner; the folder did not. */

@@ -4,6 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { withoutLibvirt } from '../../support/nolibvirt.ts'
+import { vireo } from '../../support/program.ts'
 
 const root = join(import.meta.dirname, '../../..')
 
@@ -25,7 +26,7 @@ export class Standalone implements AsyncDisposable {
 
   /** Resolves when it says where it is; rejects with its words when it ends instead. An operator that runs in it sees no libvirtd of this machine. */
   static async start(folder: string, { flags = [], under = flags.includes('--no-operator') ? [] : withoutLibvirt, listen = '127.0.0.1:0' }: { flags?: readonly string[]; under?: readonly string[]; listen?: string } = {}): Promise<Standalone> {
-    const [program, ...args] = [...under, process.execPath, join(root, 'cli/vireo.ts'), 'standalone', '--data', folder, '--listen', listen, '--log-level', 'warn', ...flags]
+    const [program, ...args] = [...under, process.execPath, vireo(), 'standalone', '--data', folder, '--listen', listen, '--log-level', 'warn', ...flags]
     const child = spawn(program!, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] })
     let output = ''
     const { promise, resolve, reject } = Promise.withResolvers<string>()

@@ -19,6 +19,7 @@ import { startControlPlane } from '../../../scripts/devcluster/controlplane.ts'
 import type { ControlPlane } from '../../../scripts/devcluster/controlplane.ts'
 import { startLibvirtd } from '../../support/libvirtd.ts'
 import type { PrivateLibvirtd } from '../../support/libvirtd.ts'
+import { vireo } from '../../support/program.ts'
 import { until } from '../../support/until.ts'
 import { startStandalonePlane } from './standaloneplane.ts'
 import { Watched } from './watched.ts'
@@ -80,7 +81,7 @@ export class Stage implements AsyncDisposable {
   async startController(env: Record<string, string> = {}, kubeconfig = this.#kubeconfig, { leaderElection = false, allowLocalURIs = true } = {}): Promise<void> {
     const command = ['mount -t tmpfs tmpfs /run', 'mkdir /run/libvirt', `mount --bind ${dirname(this.host.socket)} /run/libvirt`, 'exec "$@"'].join(' && ')
     const child = spawn('unshare', ['--mount', '--propagation', 'private', 'setpriv', '--pdeathsig', 'KILL', '--', 'sh', '-c', command, 'sh',
-      process.execPath, join(checkout, 'cli/vireo.ts'), 'controller', '--kubeconfig', kubeconfig, '--health-address', '127.0.0.1:0', ...leaderElection ? [] : ['--no-leader-election'], ...allowLocalURIs ? ['--allow-local-uris'] : [], '--log-level', 'debug', '--source-addresses', '127.0.0.1'],
+      process.execPath, vireo(), 'controller', '--kubeconfig', kubeconfig, '--health-address', '127.0.0.1:0', ...leaderElection ? [] : ['--no-leader-election'], ...allowLocalURIs ? ['--allow-local-uris'] : [], '--log-level', 'debug', '--source-addresses', '127.0.0.1'],
     { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...env } })
     this.#controller = child
     child.stderr.setEncoding('utf8')

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { controlPlanePrograms } from '../../../scripts/devcluster/build.ts'
 import type { ControlPlane } from '../../../scripts/devcluster/controlplane.ts'
 import { type RunResult, run, runOk } from '../../../scripts/run.ts'
+import { vireo } from '../../support/program.ts'
 import { Standalone } from '../../apiserver/support/standalone.ts'
 
 /** Holds all state in `dir`. Users and service accounts are admins: roles are what the API has in place of RBAC. */
@@ -17,7 +18,7 @@ export async function startStandalonePlane(dir: string): Promise<ControlPlane> {
     run([kubectlProgram, ...args], { input, env: { ...process.env, KUBECONFIG: kubeconfig, KUBECACHEDIR: join(dir, 'kubectl-cache') } })
   const kubeconfigForUser = async (name: string): Promise<string> => {
     const file = join(dir, `kubeconfig-${name.replaceAll(':', '-')}`)
-    await writeFile(file, await runOk([process.execPath, join(import.meta.dirname, '../../../cli/vireo.ts'), 'user', name, '--role', 'admin', '--data', data]), { mode: 0o600 })
+    await writeFile(file, await runOk([process.execPath, vireo(), 'user', name, '--role', 'admin', '--data', data]), { mode: 0o600 })
     return file
   }
   const stop = async (): Promise<void> => { await server.end('SIGKILL') }
