@@ -2,7 +2,7 @@
 
 import { type XmlElement, parseXml } from './tree.ts'
 
-const CAPACITY = 64
+const CAPACITY = 256
 const recent = new Map<string, XmlElement>()
 
 /** The parsed document. Shared: never change it. */

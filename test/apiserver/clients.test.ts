@@ -3,7 +3,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type KubernetesObject, ApiException, AppsV1Api, CoreV1Api, CustomObjectsApi, KubeConfig, KubernetesObjectApi, PatchStrategy, VersionApi, Watch, makeInformer } from '@kubernetes/client-node'
+import { type KubernetesObject, ApiException, CoreV1Api, CustomObjectsApi, KubeConfig, KubernetesObjectApi, PatchStrategy, VersionApi, Watch, makeInformer } from '@kubernetes/client-node'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type RunResult, run } from '../../scripts/run.ts'
 import { kubectlOf, otherKubectls } from '../support/clients/index.ts'
@@ -129,6 +129,6 @@ describe('client-node', () => {
   })
 
   test('what is not served is not found', async () => {
-    await expect(config.makeApiClient(AppsV1Api).listNamespacedDeployment({ namespace: 'default' })).rejects.toMatchObject({ code: 404 })
+    await expect(config.makeApiClient(CoreV1Api).listNamespacedPod({ namespace: 'default' })).rejects.toMatchObject({ code: 404 })
   })
 })

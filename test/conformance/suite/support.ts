@@ -2,10 +2,11 @@
 
 import { expect, test } from 'vitest'
 import { ErrorNumber } from '../../../drivers/errors.ts'
+import { answer } from '../answer.ts'
 import { type Bed, codeOf } from '../bed.ts'
 import { column, writeColumn } from '../table.ts'
 import { attempts, castOf, dismiss, has, type Asked } from './attempts.ts'
-import { unasked } from './unasked.ts'
+import { once } from './once.ts'
 
 const [WORKS, UNSUPPORTED] = ['works', 'Unsupported']
 
@@ -19,13 +20,13 @@ export function support(bed: Bed): void {
       if (outcome !== bed.has(operation)) surprises.push(`${operation}: ${outcome}`)
       words.set(operation, outcome === true ? WORKS : UNSUPPORTED)
     }
-    await dismiss(bed, cast)
-    for (const operation of Object.keys(unasked) as (keyof typeof unasked)[]) {
+    for (const [operation, ask] of Object.entries(once) as [keyof typeof once, (typeof once)[keyof typeof once]][]) {
       if (!bed.has(operation)) expect([operation, await codeOf((bed.c[operation] as () => Promise<unknown>)())]).toEqual([operation, ErrorNumber.NO_SUPPORT])
-      words.set(operation, bed.has(operation) ? `not asked: ${unasked[operation]}` : UNSUPPORTED)
+      words.set(operation, !bed.has(operation) ? UNSUPPORTED : typeof ask === 'string' ? `not asked: ${ask}` : await answer(ask(bed, cast)))
     }
+    await dismiss(bed, cast)
     expect(surprises).toEqual([])
     if (process.env.WRITE_SUPPORT_TABLE !== undefined) await writeColumn(bed.subject.title, words)
     expect(await column(bed.subject.title), 'docs/hypervisors.md is stale: WRITE_SUPPORT_TABLE=1 npm run conformance writes it').toEqual(words)
-  })
+  }, 180_000)
 }

@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Connection, DomainRef } from '../../../drivers/driver.ts'
-import { LibvirtError, isUnsupported } from '../../../drivers/errors.ts'
+import { answer } from '../answer.ts'
 import { column, writeColumn } from '../table.ts'
 import { type Guests, calls } from './calls.ts'
 
@@ -17,18 +17,6 @@ export interface SurveyStage extends AsyncDisposable {
   another: Guests['another']
   /** Where a call to start is not enough. */
   start?: Guests['start']
-}
-
-/** A refusal that is not error 3: the driver has the call, and not for such a guest or in such a state. */
-async function answer(call: Promise<unknown>): Promise<string> {
-  try {
-    await call
-    return 'works'
-  } catch (error) {
-    // A flag of a stream or a lost connection is no answer of the driver.
-    if (!(error instanceof LibvirtError) && !(error instanceof Error && error.name === 'Unsupported')) throw error
-    return isUnsupported(error) || error.name === 'Unsupported' ? 'Unsupported' : `refused (${(error as LibvirtError).code})`
-  }
 }
 
 export function survey({ title, start }: Surveyed): void {
