@@ -20,19 +20,29 @@ const running = (use: (bed: Bed, dom: DomainRef, cast: Cast) => Promise<unknown>
   try { await use(bed, dom, cast) } finally { await bed.remove(dom) }
 }
 
-/** A guest that would have an agent, if it ran anything. */
-const agents = new WeakMap<Bed, Promise<DomainRef>>()
-const withAgent = (use: (bed: Bed, dom: DomainRef) => Promise<unknown>): Ask => async bed => {
-  if (!agents.has(bed)) agents.set(bed, bed.running('agent', { devices: "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>" }))
-  return await use(bed, await agents.get(bed)!)
+/** One guest for all calls that leave it as it is: with a console, a screen, a channel, and the port of an agent that nothing answers on. */
+const guests = new WeakMap<Bed, Promise<DomainRef>>()
+const devices = "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel><channel type='unix'><target type='virtio' name='org.vireo.once'/></channel><serial type='pty'/><graphics type='vnc'/><video><model type='vga'/></video>"
+const shared = (use: (bed: Bed, dom: DomainRef) => Promise<unknown>): Ask => async bed => {
+  if (!guests.has(bed)) guests.set(bed, bed.running('shared', { devices }))
+  return await use(bed, await guests.get(bed)!)
 }
 
 /** A guest that runs, with a disk that keeps layers and dirty blocks. */
-const withDisk = (use: (bed: Bed, dom: DomainRef) => Promise<unknown>): Ask => async (bed, cast) => {
+async function diskGuest(bed: Bed, cast: Cast): Promise<DomainRef> {
   const name = bed.name('layers')
   const { key } = await bed.c.storageVolCreateXML(cast.pool, bed.volumeXML(name, 1_048_576, 'qcow2').replace('</target>', '<compat>1.1</compat></target>'), 0)
-  const dom = await bed.running('once', { devices: `<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='${key}'/><target dev='vda' bus='virtio'/></disk>` })
+  return await bed.running('once', { devices: `<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='${key}'/><target dev='vda' bus='virtio'/></disk>` })
+}
+const withDisk = (use: (bed: Bed, dom: DomainRef) => Promise<unknown>): Ask => async (bed, cast) => {
+  const dom = await diskGuest(bed, cast)
   try { await use(bed, dom) } finally { await bed.remove(dom) }
+}
+/** One for all calls that leave its disk as it is. */
+const disks = new WeakMap<Bed, Promise<DomainRef>>()
+const sharedDisk = (use: (bed: Bed, dom: DomainRef) => Promise<unknown>): Ask => async (bed, cast) => {
+  if (!disks.has(bed)) disks.set(bed, diskGuest(bed, cast))
+  return await use(bed, await disks.get(bed)!)
 }
 /** The same with a layer over its disk. */
 const layered = (use: (bed: Bed, dom: DomainRef) => Promise<unknown>): Ask => withDisk(async (bed, dom) => {
@@ -42,12 +52,15 @@ const layered = (use: (bed: Bed, dom: DomainRef) => Promise<unknown>): Ask => wi
 const jobOver = async (bed: Bed, dom: DomainRef): Promise<void> => { await until('the job of the disk is over', async () => await bed.c.domainGetBlockJobInfo(dom, 'vda', 0) === null, { everyMs: 5 }) }
 const COPY = "<disk type='file'><driver type='qcow2'/><source file='/var/lib/vireo/copy.qcow2'/></disk>"
 /** A copy of a disk that goes on until it is told to end. */
-const copying = (use: (bed: Bed, dom: DomainRef) => Promise<unknown>): Ask => withDisk(async (bed, dom) => {
+const copying = (use: (bed: Bed, dom: DomainRef) => Promise<unknown>): Ask => sharedDisk(async (bed, dom) => {
   await bed.c.domainBlockCopy(dom, 'vda', COPY.replace('copy', bed.name('copy')), {}, 0x04)
   try { await use(bed, dom) } finally { await bed.c.domainBlockJobAbort(dom, 'vda', 0).catch(() => undefined) }
 })
-const checkpointed = (use: (bed: Bed, checkpoint: CheckpointRef) => Promise<unknown>): Ask => withDisk(async (bed, dom) => {
-  await use(bed, await bed.c.domainCheckpointCreateXML(dom, '<domaincheckpoint><name>first</name></domaincheckpoint>', 0))
+const checkpoint = async (bed: Bed, dom: DomainRef): Promise<CheckpointRef> => await bed.c.domainCheckpointCreateXML(dom, `<domaincheckpoint><name>${bed.name('checkpoint')}</name></domaincheckpoint>`, 0)
+/** With the newest checkpoint of a disk: it is gone afterwards. */
+const checkpointed = (use: (bed: Bed, made: CheckpointRef) => Promise<unknown>): Ask => sharedDisk(async (bed, dom) => {
+  const made = await checkpoint(bed, dom)
+  try { await use(bed, made) } finally { await bed.c.domainCheckpointDelete(made, 0).catch(() => undefined) }
 })
 
 /** A guest whose memory is in a file of the host. */
@@ -100,28 +113,28 @@ export const once: Record<Exclude<Operation, Asked>, Ask | string> = {
   nodeSetMemoryParameters: harmful,
   nodeGetSEVInfo: hardware,
   nodeSuspendForDuration: harmful,
-  domainGetHostname: withAgent((bed, dom) => bed.c.domainGetHostname(dom, 0)),
+  domainGetHostname: shared((bed, dom) => bed.c.domainGetHostname(dom, 0)),
   domainGetSecurityLabel: hardware,
   domainGetSecurityLabelList: hardware,
   domainGetLaunchSecurityInfo: (bed, { on }) => bed.c.domainGetLaunchSecurityInfo(on),
   domainSetLaunchSecurityState: (bed, { on }) => bed.c.domainSetLaunchSecurityState(on, { 'sev-secret': 'c2VjcmV0', 'sev-secret-header': 'aGVhZGVy' }),
   domainBlockPeek: (bed, { on, vol }) => bed.c.domainBlockPeek(on, vol.key, 0, 512),
   domainMemoryPeek: (bed, { on }) => bed.c.domainMemoryPeek(on, 0, 512, 2),
-  domainStartDirtyRateCalc: running((bed, dom) => bed.c.domainStartDirtyRateCalc(dom, 1, 0)),
-  domainGetGuestInfo: withAgent((bed, dom) => bed.c.domainGetGuestInfo(dom, 0)),
-  domainGetFSInfo: withAgent((bed, dom) => bed.c.domainGetFSInfo(dom)),
-  domainGetGuestVcpus: withAgent((bed, dom) => bed.c.domainGetGuestVcpus(dom)),
-  domainSetGuestVcpus: withAgent((bed, dom) => bed.c.domainSetGuestVcpus(dom, '0', true)),
-  domainGetTime: withAgent((bed, dom) => bed.c.domainGetTime(dom)),
-  domainSetTime: withAgent((bed, dom) => bed.c.domainSetTime(dom, { seconds: 1_700_000_000n, nseconds: 0 }, 0)),
-  domainSetUserPassword: withAgent((bed, dom) => bed.c.domainSetUserPassword(dom, 'root', 'geheim', 0)),
-  domainAuthorizedSSHKeysGet: withAgent((bed, dom) => bed.c.domainAuthorizedSSHKeysGet(dom, 'root')),
-  domainAuthorizedSSHKeysSet: withAgent((bed, dom) => bed.c.domainAuthorizedSSHKeysSet(dom, 'root', ['ssh-ed25519 AAAA'], 0)),
-  domainAgentSetResponseTimeout: running((bed, dom) => bed.c.domainAgentSetResponseTimeout(dom, 5)),
-  domainFSFreeze: withAgent((bed, dom) => bed.c.domainFSFreeze(dom, [])),
-  domainFSThaw: withAgent((bed, dom) => bed.c.domainFSThaw(dom, [])),
-  domainFSTrim: withAgent((bed, dom) => bed.c.domainFSTrim(dom, null, 0)),
-  domainSetMemoryStatsPeriod: running((bed, dom) => bed.c.domainSetMemoryStatsPeriod(dom, 10, Affect.LIVE)),
+  domainStartDirtyRateCalc: shared((bed, dom) => bed.c.domainStartDirtyRateCalc(dom, 1, 0)),
+  domainGetGuestInfo: shared((bed, dom) => bed.c.domainGetGuestInfo(dom, 0)),
+  domainGetFSInfo: shared((bed, dom) => bed.c.domainGetFSInfo(dom)),
+  domainGetGuestVcpus: shared((bed, dom) => bed.c.domainGetGuestVcpus(dom)),
+  domainSetGuestVcpus: shared((bed, dom) => bed.c.domainSetGuestVcpus(dom, '0', true)),
+  domainGetTime: shared((bed, dom) => bed.c.domainGetTime(dom)),
+  domainSetTime: shared((bed, dom) => bed.c.domainSetTime(dom, { seconds: 1_700_000_000n, nseconds: 0 }, 0)),
+  domainSetUserPassword: shared((bed, dom) => bed.c.domainSetUserPassword(dom, 'root', 'geheim', 0)),
+  domainAuthorizedSSHKeysGet: shared((bed, dom) => bed.c.domainAuthorizedSSHKeysGet(dom, 'root')),
+  domainAuthorizedSSHKeysSet: shared((bed, dom) => bed.c.domainAuthorizedSSHKeysSet(dom, 'root', ['ssh-ed25519 AAAA'], 0)),
+  domainAgentSetResponseTimeout: shared((bed, dom) => bed.c.domainAgentSetResponseTimeout(dom, 5)),
+  domainFSFreeze: shared((bed, dom) => bed.c.domainFSFreeze(dom, [])),
+  domainFSThaw: shared((bed, dom) => bed.c.domainFSThaw(dom, [])),
+  domainFSTrim: shared((bed, dom) => bed.c.domainFSTrim(dom, null, 0)),
+  domainSetMemoryStatsPeriod: shared((bed, dom) => bed.c.domainSetMemoryStatsPeriod(dom, 10, Affect.LIVE)),
   domainSetVcpu: (bed, { off }) => bed.c.domainSetVcpu(off, '1', true, Affect.CONFIG),
   domainManagedSaveDefineXML: running(async (bed, dom) => {
     await bed.c.domainManagedSave(dom, 0)
@@ -133,18 +146,18 @@ export const once: Record<Exclude<Operation, Asked>, Ask | string> = {
   domainRestoreParams: savedTo((bed, file) => bed.c.domainRestoreParams({ file }, 0)),
   domainSaveImageGetXMLDesc: savedTo((bed, file) => bed.c.domainSaveImageGetXMLDesc(file, 0)),
   domainSaveImageDefineXML: savedTo(async (bed, file) => { await bed.c.domainSaveImageDefineXML(file, await bed.c.domainSaveImageGetXMLDesc(file, 0), 0) }),
-  domainCoreDumpWithFormat: running((bed, dom) => bed.c.domainCoreDumpWithFormat(dom, `/var/lib/vireo/${bed.name('core')}`, 0, 0x10)),
-  domainPMSuspendForDuration: withAgent((bed, dom) => bed.c.domainPMSuspendForDuration(dom, 0, 0)),
+  domainCoreDumpWithFormat: shared((bed, dom) => bed.c.domainCoreDumpWithFormat(dom, `/var/lib/vireo/${bed.name('core')}`, 0, 0x10)),
+  domainPMSuspendForDuration: shared((bed, dom) => bed.c.domainPMSuspendForDuration(dom, 0, 0)),
   domainPMWakeup: (bed, { on }) => bed.c.domainPMWakeup(on),
-  domainInjectNMI: running((bed, dom) => bed.c.domainInjectNMI(dom)),
+  domainInjectNMI: shared((bed, dom) => bed.c.domainInjectNMI(dom)),
   domainSendKey: (bed, { on }) => bed.c.domainSendKey(on, 0, 10, [28]),
   domainSendProcessSignal: (bed, { on }) => bed.c.domainSendProcessSignal(on, 1n, 1),
   domainAbortJob: (bed, { on }) => bed.c.domainAbortJob(on),
-  domainOpenConsole: running(async (bed, dom) => { await (await bed.c.domainOpenConsole(dom, null, 0)).abort('seen') }, { devices: "<serial type='pty'/>" }),
-  domainOpenChannel: running(async (bed, dom) => { await (await bed.c.domainOpenChannel(dom, 'org.vireo.once', 0)).abort('seen') }, { devices: "<channel type='unix'><target type='virtio' name='org.vireo.once'/></channel>" }),
-  domainScreenshot: running(async (bed, dom) => { await (await bed.c.domainScreenshot(dom, 0)).stream.abort('seen') }, { devices: "<graphics type='vnc'/><video><model type='vga'/></video>" }),
+  domainOpenConsole: shared(async (bed, dom) => { await (await bed.c.domainOpenConsole(dom, null, 0)).abort('seen') }),
+  domainOpenChannel: shared(async (bed, dom) => { await (await bed.c.domainOpenChannel(dom, 'org.vireo.once', 0)).abort('seen') }),
+  domainScreenshot: shared(async (bed, dom) => { await (await bed.c.domainScreenshot(dom, 0)).stream.abort('seen') }),
   qemuDomainMonitorCommand: (bed, { on }) => bed.c.qemuDomainMonitorCommand(on, '{"execute":"query-status"}', 0),
-  qemuDomainAgentCommand: withAgent((bed, dom) => bed.c.qemuDomainAgentCommand(dom, '{"execute":"guest-ping"}', 1)),
+  qemuDomainAgentCommand: shared((bed, dom) => bed.c.qemuDomainAgentCommand(dom, '{"execute":"guest-ping"}', 1)),
   domainGetCPUStats: (bed, { on }) => bed.c.domainGetCPUStats(on),
   domainGetSchedulerType: (bed, { on }) => bed.c.domainGetSchedulerType(on),
   domainGetSchedulerParameters: (bed, { off }) => bed.c.domainGetSchedulerParameters(off, Affect.CONFIG),
@@ -169,7 +182,7 @@ export const once: Record<Exclude<Operation, Asked>, Ask | string> = {
     await bed.c.domainAddIOThread(off, 9, Affect.CONFIG)
     await bed.c.domainDelIOThread(off, 9, Affect.CONFIG)
   },
-  domainSetIOThreadParams: running(async (bed, dom) => {
+  domainSetIOThreadParams: shared(async (bed, dom) => {
     await bed.c.domainAddIOThread(dom, 1, Affect.LIVE)
     await bed.c.domainSetIOThreadParams(dom, 1, { poll_max_ns: 1000n }, Affect.LIVE)
   }),
@@ -195,19 +208,20 @@ export const once: Record<Exclude<Operation, Asked>, Ask | string> = {
     await bed.c.domainAbortJob(dom)
   }),
   domainCheckpointCreateXML: checkpointed(() => Promise.resolve()),
-  domainCheckpointGetXMLDesc: checkpointed((bed, checkpoint) => bed.c.domainCheckpointGetXMLDesc(checkpoint, 0)),
-  domainCheckpointListAllChildren: checkpointed((bed, checkpoint) => bed.c.domainCheckpointListAllChildren(checkpoint, 0)),
+  domainCheckpointGetXMLDesc: checkpointed((bed, made) => bed.c.domainCheckpointGetXMLDesc(made, 0)),
+  domainCheckpointListAllChildren: checkpointed((bed, made) => bed.c.domainCheckpointListAllChildren(made, 0)),
   domainCheckpointLookupByName: checkpointed((bed, { dom, name }) => bed.c.domainCheckpointLookupByName(dom, name)),
   domainCheckpointGetParent: checkpointed(async (bed, { dom }) => {
-    await bed.c.domainCheckpointGetParent(await bed.c.domainCheckpointCreateXML(dom, '<domaincheckpoint><name>second</name></domaincheckpoint>', 0))
+    const child = await checkpoint(bed, dom)
+    try { await bed.c.domainCheckpointGetParent(child) } finally { await bed.c.domainCheckpointDelete(child, 0) }
   }),
-  domainCheckpointDelete: checkpointed((bed, checkpoint) => bed.c.domainCheckpointDelete(checkpoint, 0)),
-  domainMigrateBegin3Params: running((bed, dom) => bed.c.domainMigrateBegin3Params(dom, {}, 1)),
+  domainCheckpointDelete: checkpointed((bed, made) => bed.c.domainCheckpointDelete(made, 0)),
+  domainMigrateBegin3Params: shared((bed, dom) => bed.c.domainMigrateBegin3Params(dom, {}, 1)),
   domainMigratePrepare3Params: bed => bed.c.domainMigratePrepare3Params({}, new Uint8Array(), 1),
   domainMigratePrepareTunnel3Params: async bed => { await (await bed.c.domainMigratePrepareTunnel3Params({}, new Uint8Array(), 1)).stream.abort('seen') },
-  domainMigratePerform3Params: running((bed, dom) => bed.c.domainMigratePerform3Params(dom, 'qemu+tcp://127.0.0.1:1/system', {}, new Uint8Array(), 3)),
+  domainMigratePerform3Params: shared((bed, dom) => bed.c.domainMigratePerform3Params(dom, 'qemu+tcp://127.0.0.1:1/system', {}, new Uint8Array(), 3)),
   domainMigrateFinish3Params: bed => bed.c.domainMigrateFinish3Params({}, new Uint8Array(), 1, true),
-  domainMigrateConfirm3Params: running((bed, dom) => bed.c.domainMigrateConfirm3Params(dom, {}, new Uint8Array(), 1, true)),
+  domainMigrateConfirm3Params: shared((bed, dom) => bed.c.domainMigrateConfirm3Params(dom, {}, new Uint8Array(), 1, true)),
   domainMigrateStartPostCopy: (bed, { on }) => bed.c.domainMigrateStartPostCopy(on),
   domainMigrateGetMaxDowntime: (bed, { on }) => bed.c.domainMigrateGetMaxDowntime(on),
   domainMigrateSetMaxDowntime: (bed, { on }) => bed.c.domainMigrateSetMaxDowntime(on, 300),
