@@ -1,4 +1,4 @@
-// The drivers of libvirt beside QEMU and Test: containers, Xen, and those that libvirt reaches through a gateway or by a stand-in of their programs.
+// The drivers of libvirt beside QEMU, Test and Xen: containers, and those that libvirt reaches through a gateway or by a stand-in of their programs.
 
 import { randomUUID } from 'node:crypto'
 import type { DomainRef } from '../../../drivers/driver.ts'
@@ -7,7 +7,6 @@ import { EsxServer, type EsxKind, machineXML as esxMachine } from '../../support
 import { containerRoot, containerXML, lxc, startContainer } from '../../support/hosts/lxc.ts'
 import { containerXML as openvzContainer, openvz } from '../../support/hosts/openvz.ts'
 import { machineXML as vmwareMachine, vmware, vmwareDisk } from '../../support/hosts/vmware.ts'
-import { guestXML, startXenHost } from '../../support/hosts/xen.ts'
 import { startLibvirtd } from '../../support/libvirtd.ts'
 import { settings } from '../traits.ts'
 import { type SurveyStage, survey } from './survey.ts'
@@ -30,15 +29,6 @@ survey({
       return dom
     }
     return { connection, start, another: counted(async name => containerXML(name, await containerRoot(host, name), { uuid: randomUUID() })), [Symbol.asyncDispose]: async () => { await connection.close(); await host.stop() } }
-  },
-})
-
-survey({
-  title: 'Xen',
-  start: async () => {
-    const host = await startXenHost()
-    const connection = await open(host.uris.tls, { credentials: host.credentials })
-    return { connection, another: counted(name => guestXML(name, randomUUID())), [Symbol.asyncDispose]: async () => { await connection.close(); await host.stop() } }
   },
 })
 

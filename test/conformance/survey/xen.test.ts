@@ -1,11 +1,13 @@
-// libvirt's Xen driver on a Xen host with dom0 under QEMU, through vireo's own client over TLS and TCP.
+// libvirt's Xen driver on a Xen host with dom0 under QEMU, through vireo's own client over TLS and TCP; then its column. The host takes long to start: one serves for both.
+import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Affect, DomainState, XMLFlags, type Connection, type DomainRef } from '../../../drivers/driver.ts'
 import { ErrorNumber } from '../../../drivers/errors.ts'
 import { createRegistry } from '../../../drivers/registry.ts'
 import { guestDisk, guestNic, guestXML, startXenHost, type XenHost } from '../../support/hosts/xen.ts'
 import { until } from '../../support/until.ts'
-import { failure, recorder, settings } from '../drivers/libvirtd.ts'
+import { failure, recorder, settings } from '../../real/drivers/libvirtd.ts'
+import { survey } from './survey.ts'
 
 let host: XenHost
 let c: Connection
@@ -124,4 +126,13 @@ test.each<[string, () => Promise<unknown>]>([
   ['domainListAllSnapshots', () => c.domainListAllSnapshots(dom, 0)],
 ])('%s is refused as unsupported', async (name, attempt) => {
   expect(await failure(attempt())).toMatchObject({ name: 'Unsupported', message: `libvirt's Xen driver has no ${name}` })
+})
+
+survey({
+  title: 'Xen',
+  start: async () => {
+    const connection = await createRegistry().open(host.uris.tls, { ...settings, credentials: host.credentials })
+    let count = 0
+    return { connection, another: () => Promise.resolve(guestXML(`guest${++count}`, randomUUID())), [Symbol.asyncDispose]: async () => { await connection.close() } }
+  },
 })
