@@ -22,7 +22,7 @@ export function addIndexes(world: World, namespace = CONTROLLER_NAMESPACE): void
   for (const kind of HOST_KINDS) {
     const mirror = world.mirrors[kind] as { addIndex(name: string, values: (object: HostObject) => string[]): void }
     mirror.addIndex('refs', refKeys)
-    mirror.addIndex('hypervisor', object => [hypervisorOf(object)].filter(name => name !== undefined))
+    mirror.addIndex('hypervisor', object => [hypervisorOf(object)])
     mirror.addIndex('uuid', object => uuidsOf(world, kind, object))
     mirror.addIndex('name', namesOf)
     mirror.addIndex('data', dataOf)
@@ -37,7 +37,7 @@ export function addIndexes(world: World, namespace = CONTROLLER_NAMESPACE): void
 }
 
 /** Bound, else as named: unnamed ones are found under '' by whoever looks for those that wait for a default. */
-const hypervisorOf = (object: HostObject): string | undefined =>
+const hypervisorOf = (object: HostObject): string =>
   object.status?.binding?.hypervisor ?? (object.spec as { hypervisorRef?: { name: string } }).hypervisorRef?.name ?? ''
 
 /** The bound name, else each that it may get: which of them depends on the Hypervisor's nameFormat. */
@@ -84,6 +84,14 @@ export class Wake {
   }
   #allBy(index: string, value: string, kinds: readonly HostObjectKind[] = HOST_KINDS): void {
     for (const kind of kinds) for (const object of this.#mirror(kind).by(index, value)) this.#add(object)
+  }
+
+  /** Those of them that live on this host, or may come to. */
+  #allOn(hypervisor: string, index: string, value: string, kinds: readonly HostObjectKind[]): void {
+    for (const kind of kinds) for (const object of this.#found(hypervisor, kind, index, value)) this.#add(object)
+  }
+  #found(hypervisor: string, kind: HostObjectKind, index: string, value: string): HostObject[] {
+    return this.#mirror(kind).by(index, value).filter(object => [hypervisor, ''].includes(hypervisorOf(object)))
   }
 
   /** An object of ours changed in the API: itself, and those that refer to it or wait for it to go. */
@@ -153,42 +161,42 @@ export class Wake {
     const before = change.type === 'set' ? change.before : undefined
     const appeared = change.type === 'gone' || before === undefined
     if (object.kind === 'volume') {
-      this.#allBy('name', object.ref.name, ['StorageVolume'])
-      if (appeared || (before as ObservedVolume).capacity !== object.capacity) for (const volume of this.#mirror('StorageVolume').by('name', object.ref.name)) this.#referrers(volume)
+      this.#allOn(hypervisor, 'name', object.ref.name, ['StorageVolume'])
+      if (appeared || (before as ObservedVolume).capacity !== object.capacity) for (const volume of this.#found(hypervisor, 'StorageVolume', 'name', object.ref.name)) this.#referrers(volume)
       // What waits to be deleted looks again when a volume above it changed, or one in it.
-      for (const path of new Set([(before as ObservedVolume | undefined)?.backing, object.backing])) if (path !== undefined) this.#terminatingVolumes('path', path)
-      this.#allBy('terminating', 'yes', ['StoragePool'])
+      for (const path of new Set([(before as ObservedVolume | undefined)?.backing, object.backing])) if (path !== undefined) this.#terminatingVolumes(hypervisor, 'path', path)
+      this.#allOn(hypervisor, 'terminating', 'yes', ['StoragePool'])
       return
     }
-    this.#allBy('uuid', object.ref.uuid, [kind])
-    this.#allBy('name', object.ref.name, [kind])
+    this.#allOn(hypervisor, 'uuid', object.ref.uuid, [kind])
+    this.#allOn(hypervisor, 'name', object.ref.name, [kind])
     // What lies in a pool can be seen only while it is active.
-    if (object.kind === 'pool' && (appeared || (before as ObservedPool).active !== object.active)) for (const pool of this.#mirror('StoragePool').by('uuid', object.ref.uuid)) this.#referrers(pool)
-    if (object.kind === 'domain') this.#domainSurroundings(before as ObservedDomain | undefined, object, change.type === 'gone')
+    if (object.kind === 'pool' && (appeared || (before as ObservedPool).active !== object.active)) for (const pool of this.#found(hypervisor, 'StoragePool', 'uuid', object.ref.uuid)) this.#referrers(pool)
+    if (object.kind === 'domain') this.#domainSurroundings(hypervisor, before as ObservedDomain | undefined, object, change.type === 'gone')
   }
 
   #referrers({ kind, metadata: { namespace, name } }: HostObject): void {
     this.#allBy('refs', refKey(kind, namespace, name))
   }
 
-  #domainSurroundings(before: ObservedDomain | undefined, domain: ObservedDomain, gone: boolean): void {
+  #domainSurroundings(hypervisor: string, before: ObservedDomain | undefined, domain: ObservedDomain, gone: boolean): void {
     const nets = (list: ObservedDomain | undefined): string => JSON.stringify([...new Set(list?.interfaces.map(nic => nic.network))])
     if (gone || before === undefined || nets(before) !== nets(domain) || isActive(before) !== isActive(domain)) {
-      for (const network of new Set([...before?.interfaces ?? [], ...domain.interfaces].map(nic => nic.network))) if (network !== undefined) this.#allBy('name', network, ['VirtualNetwork'])
+      for (const network of new Set([...before?.interfaces ?? [], ...domain.interfaces].map(nic => nic.network))) if (network !== undefined) this.#allOn(hypervisor, 'name', network, ['VirtualNetwork'])
     }
     const disks = (list: ObservedDomain | undefined): string => JSON.stringify([list?.bootFiles, list?.disks.map(({ source, pool, volume, backing }) => [source, pool, volume, backing])])
     if (gone || before === undefined || disks(before) !== disks(domain) || isActive(before) !== isActive(domain)) {
       const used = [...before?.disks ?? [], ...domain.disks]
       const paths = [...used.flatMap(({ source, backing }) => [source, ...backing]), ...before?.bootFiles ?? [], ...domain.bootFiles]
-      for (const path of new Set(paths)) if (path !== undefined) this.#terminatingVolumes('path', path)
-      for (const name of new Set(used.map(({ volume }) => volume))) if (name !== undefined) this.#terminatingVolumes('name', name)
-      this.#allBy('terminating', 'yes', ['StoragePool', 'VirtualNetwork'])
+      for (const path of new Set(paths)) if (path !== undefined) this.#terminatingVolumes(hypervisor, 'path', path)
+      for (const name of new Set(used.map(({ volume }) => volume))) if (name !== undefined) this.#terminatingVolumes(hypervisor, 'name', name)
+      this.#allOn(hypervisor, 'terminating', 'yes', ['StoragePool', 'VirtualNetwork'])
     }
   }
 
   /** Only those that may be waited with: waking all of them at each of their ends would be a look at each for each. */
-  #terminatingVolumes(index: 'path' | 'name', value: string): void {
-    for (const volume of this.#mirror('StorageVolume').by(index, value)) if (volume.metadata.deletionTimestamp !== undefined) this.#add(volume)
+  #terminatingVolumes(hypervisor: string, index: 'path' | 'name', value: string): void {
+    for (const volume of this.#found(hypervisor, 'StorageVolume', index, value)) if (volume.metadata.deletionTimestamp !== undefined) this.#add(volume)
   }
 
   /** Leases of these MAC addresses changed. */

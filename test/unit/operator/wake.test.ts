@@ -210,6 +210,15 @@ describe('a change on the host', () => {
     expect(bed.observe(set(volume('overlay'), overlay)).filter(key => key.startsWith('StorageVolume/'))).toEqual(['StorageVolume/shop/root'])
   })
 
+  test('wakes nobody of that name who lives on another host', () => {
+    bed.put('VirtualNetwork', 'here', { spec: { name: 'everywhere' }, status: bound('everywhere', uuidOf('VirtualNetwork', 'here')) })
+    bed.put('VirtualNetwork', 'bound-elsewhere', { spec: { name: 'everywhere' }, status: { binding: { hypervisor: 'kvm8', name: 'everywhere', origin: 'Created' } } })
+    bed.put('VirtualNetwork', 'meant-for-elsewhere', { spec: { name: 'everywhere', hypervisorRef: { name: 'kvm8' } } })
+    bed.put('VirtualNetwork', 'anywhere', { spec: { name: 'everywhere' } })
+    const ref = { name: 'everywhere', uuid: '99999999-0000-4000-8000-000000000000' }
+    expect(bed.observe({ type: 'set', object: { kind: 'network', ref, active: true, autostart: false, inactive: '<network/>' } })).toEqual(['Hypervisor//kvm7', 'VirtualNetwork/shop/anywhere', 'VirtualNetwork/shop/here'])
+  })
+
   test('of a lease wakes the domain with the MAC address', () => {
     const uuid = own('VirtualDomain', 'web')
     bed.put('VirtualDomain', 'web', { spec: web, status: bound('shop.web', uuid) })
