@@ -216,7 +216,7 @@ describe('a change on the host', () => {
     bed.put('VirtualNetwork', 'meant-for-elsewhere', { spec: { name: 'everywhere', hypervisorRef: { name: 'kvm8' } } })
     bed.put('VirtualNetwork', 'anywhere', { spec: { name: 'everywhere' } })
     const ref = { name: 'everywhere', uuid: '99999999-0000-4000-8000-000000000000' }
-    expect(bed.observe({ type: 'set', object: { kind: 'network', ref, active: true, autostart: false, inactive: '<network/>' } })).toEqual(['Hypervisor//kvm7', 'VirtualNetwork/shop/anywhere', 'VirtualNetwork/shop/here'])
+    expect(bed.observe(set({ kind: 'network', ref, active: true, autostart: false, inactive: '<network/>' }))).toEqual(['Hypervisor//kvm7', 'VirtualNetwork/shop/anywhere', 'VirtualNetwork/shop/here'])
   })
 
   test('of a lease wakes the domain with the MAC address', () => {
