@@ -7,7 +7,7 @@ import { join, resolve } from 'node:path'
 import { accountFile, addAccount, followAccounts, newToken } from '../apiserver/access/accountfile.ts'
 import { hashToken } from '../apiserver/access/users.ts'
 import { onThread } from '../apiserver/store/thread.ts'
-import { systemClock } from '../clock/clock.ts'
+import { sleep, systemClock } from '../clock/clock.ts'
 import { type LogLevel, createLog } from '../controller/log.ts'
 import { writeKubeconfig } from './kubeconfig.ts'
 import { onPath } from './local.ts'
@@ -33,6 +33,8 @@ export interface StandaloneFlags {
 export const say = (line = ''): void => { process.stdout.write(`${line}\n`) }
 export const OPERATOR = 'vireo'
 const ADMIN = 'admin'
+/** Loading the operator takes the thread for a tenth of a second: who waited for the API to come up is answered before that, ms. */
+const CLIENTS_FIRST = 50
 
 /** Resolves when `signal` aborts and everything has ended. */
 export async function runStandalone(flags: StandaloneFlags, signal: AbortSignal): Promise<void> {
@@ -56,6 +58,7 @@ export async function runStandalone(flags: StandaloneFlags, signal: AbortSignal)
     const file = join(folder, 'kubeconfig')
     keepKubeconfig(folder, file, url, api.authority)
     if (flags.operator) {
+      await sleep(systemClock, CLIENTS_FIRST, signal).catch(() => undefined)
       const { operate } = await import('./operate.ts')
       await operate(flags, { api, url, token, log }, async () => { await tellNext(file, url) }, signal)
     } else {

@@ -1,6 +1,6 @@
 // Reads the protobuf bodies that Go clients send for built-in kinds. Field numbers are those of the generated.proto files of k8s.io/api and k8s.io/apimachinery v0.36.
 
-import { badRequest } from '../registry/failure.ts'
+import { badRequest, unsupportedMediaType } from '../registry/failure.ts'
 import type { Json, JsonObject } from '../schema/types.ts'
 
 export const PROTOBUF = 'application/vnd.kubernetes.protobuf'
@@ -51,6 +51,13 @@ const MESSAGES: Record<string, Fields> = {
     related: [9, 'ObjectReference'], note: [10, 'string'], type: [11, 'string'], deprecatedSource: [12, 'EventSource'], deprecatedFirstTimestamp: [13, 'Time'], deprecatedLastTimestamp: [14, 'Time'], deprecatedCount: [15, 'int32'],
   },
   'coordination.k8s.io/v1/Lease': { metadata, spec: [2, 'LeaseSpec'] },
+  PolicyRule: { verbs: [1, 'string[]'], apiGroups: [2, 'string[]'], resources: [3, 'string[]'], resourceNames: [4, 'string[]'], nonResourceURLs: [5, 'string[]'] },
+  Subject: { kind: [1, 'string'], apiGroup: [2, 'string'], name: [3, 'string'], namespace: [4, 'string'] },
+  RoleRef: { apiGroup: [1, 'string'], kind: [2, 'string'], name: [3, 'string'] },
+  'rbac.authorization.k8s.io/v1/ClusterRole': { metadata, rules: [2, 'PolicyRule[]'] },
+  'rbac.authorization.k8s.io/v1/ClusterRoleBinding': { metadata, subjects: [2, 'Subject[]'], roleRef: [3, 'RoleRef'] },
+  'rbac.authorization.k8s.io/v1/Role': { metadata, rules: [2, 'PolicyRule[]'] },
+  'rbac.authorization.k8s.io/v1/RoleBinding': { metadata, subjects: [2, 'Subject[]'], roleRef: [3, 'RoleRef'] },
   'authorization.k8s.io/v1/SelfSubjectAccessReview': { metadata, spec: [2, 'AccessReviewSpec'] },
   'authorization.k8s.io/v1/SelfSubjectRulesReview': { metadata, spec: [2, 'RulesReviewSpec'] },
   'authentication.k8s.io/v1/SelfSubjectReview': { metadata },
@@ -68,14 +75,14 @@ const messageOf = (apiVersion: string, kind: string): string => kind === 'Delete
 type Decode = (message: string, bytes: Uint8Array) => Record<string, unknown>
 let decoder: Promise<Decode> | undefined
 
-/** Throws ApiFailure 400 for what cannot be read. The object has the apiVersion and kind that its envelope names. */
+/** Throws ApiFailure 400 for what cannot be read, 415 for a kind whose bodies are not read in this form. The object has the apiVersion and kind that its envelope names. */
 export async function parseProtobuf(body: Buffer): Promise<JsonObject> {
   if (!body.subarray(0, MAGIC.length).equals(MAGIC)) throw badRequest('provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]')
   const decode = await (decoder ??= makeDecoder())
   try {
     const { typeMeta, raw } = decode('Unknown', body.subarray(MAGIC.length))
     const { apiVersion = '', kind = '' } = (typeMeta ?? {}) as { apiVersion?: string; kind?: string }
-    if (!isReadable(apiVersion, kind)) throw badRequest(`protobuf bodies of ${apiVersion} ${kind} are not served here: send JSON`)
+    if (!isReadable(apiVersion, kind)) throw unsupportedMediaType(['application/json', 'application/yaml'])
     const message = messageOf(apiVersion, kind)
     return { apiVersion, kind, ...asJson(decode(message, raw as Uint8Array | undefined ?? Buffer.alloc(0)), MESSAGES[message]!) }
   } catch (error) {

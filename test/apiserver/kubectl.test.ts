@@ -168,6 +168,15 @@ describe('other kinds', () => {
     expect((await attempt(['rollout', 'status', 'deployment/vireo', '-n', 'vireo-system'])).stderr).toContain('exceeded its progress deadline')
   })
 
+  test('roles and bindings are made by name, what only pods could run is refused in protobuf', async () => {
+    expect(await kubectl(['create', 'clusterrole', 'reader', '--verb=get,list', '--resource=secrets'])).toBe('clusterrole.rbac.authorization.k8s.io/reader created\n')
+    expect(await kubectl(['create', 'rolebinding', 'readers', '--clusterrole=reader', '--serviceaccount=default:default', '--user=ann'])).toContain('readers created')
+    expect(await kubectl(['get', 'clusterrole', 'reader', '-o', 'jsonpath={.rules[*].verbs} {.rules[*].resources}'])).toBe('["get","list"] ["secrets"]')
+    expect(await kubectl(['get', 'rolebinding', 'readers', '-o', 'jsonpath={.roleRef.name} {.subjects[*].name}'])).toBe('reader ann default')
+    expect((await attempt(['create', 'deployment', 'x', '--image=x'])).stderr).toContain('the body of the request was in an unknown format')
+    await kubectl(['delete', 'clusterrole/reader', 'rolebinding/readers'])
+  })
+
   test('a patch of a Deployment merges its lists as Kubernetes does', async () => {
     await kubectl(['set', 'env', 'deployment/vireo', '-n', 'vireo-system', 'VIREO_LOG_LEVEL=debug'])
     expect(await kubectl(['get', 'deployment', 'vireo', '-n', 'vireo-system', '-o', 'jsonpath={.spec.template.spec.containers[*].env[*].name} {.spec.template.spec.containers[0].image}'])).toBe('VIREO_NAMESPACE VIREO_HEALTH_ADDRESS VIREO_LOG_LEVEL vireo/vireo:0.1.0')

@@ -26,8 +26,8 @@ test('options that say nothing have no bytes at all', async () => {
 test.each<[string, Buffer, RegExp]>([
   ['that has no envelope', Buffer.from('{}'), /does not appear to be a protobuf message/],
   ['that ends too early', Buffer.from(captured['/api/v1/namespaces']!, 'base64').subarray(0, 30), /cannot be read/],
-  ['of a kind that has none', Buffer.from('k8s\0\n\x0d\n\x02v1\x12\x07Unknown\x12\x00', 'latin1'), /protobuf bodies of v1 Unknown are not served/],
-  ['of noise', Buffer.concat([Buffer.from('k8s\0'), Buffer.alloc(64, 0xff)]), /cannot be read|not served/],
-])('a body %s is refused as a bad request', async (_, body, message) => {
+  ['of a kind that has none', Buffer.from('k8s\0\n\x0d\n\x02v1\x12\x07Unknown\x12\x00', 'latin1'), /accepted media types include: application\/json, application\/yaml/],
+  ['of noise', Buffer.concat([Buffer.from('k8s\0'), Buffer.alloc(64, 0xff)]), /cannot be read|media types/],
+])('a body %s is refused', async (_, body, message) => {
   await expect(parseProtobuf(body)).rejects.toThrow(message)
 })
