@@ -7,7 +7,7 @@ import { build } from '../../scripts/build.ts'
 import { run } from '../../scripts/run.ts'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { withoutLibvirt } from '../support/nolibvirt.ts'
+import { withoutLibvirt } from '../support/views.ts'
 import { until } from '../support/until.ts'
 
 let folder: string

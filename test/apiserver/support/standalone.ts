@@ -3,7 +3,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
-import { withoutLibvirt } from '../../support/nolibvirt.ts'
+import { withoutLibvirt } from '../../support/views.ts'
 import { vireo } from '../../support/program.ts'
 
 const root = join(import.meta.dirname, '../../..')

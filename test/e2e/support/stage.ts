@@ -21,6 +21,7 @@ import { startLibvirtd } from '../../support/libvirtd.ts'
 import type { PrivateLibvirtd } from '../../support/libvirtd.ts'
 import { vireo } from '../../support/program.ts'
 import { until } from '../../support/until.ts'
+import { besideLibvirt } from '../../support/views.ts'
 import { startStandalonePlane } from './standaloneplane.ts'
 import { Watched } from './watched.ts'
 
@@ -79,10 +80,9 @@ export class Stage implements AsyncDisposable {
    * after a SIGKILL, which leaves the lease to expire.
    */
   async startController(env: Record<string, string> = {}, kubeconfig = this.#kubeconfig, { leaderElection = false, allowLocalURIs = true } = {}): Promise<void> {
-    const command = ['mount -t tmpfs tmpfs /run', 'mkdir /run/libvirt', `mount --bind ${dirname(this.host.socket)} /run/libvirt`, 'exec "$@"'].join(' && ')
-    const child = spawn('unshare', ['--mount', '--propagation', 'private', 'setpriv', '--pdeathsig', 'KILL', '--', 'sh', '-c', command, 'sh',
-      process.execPath, vireo(), 'controller', '--kubeconfig', kubeconfig, '--health-address', '127.0.0.1:0', ...leaderElection ? [] : ['--no-leader-election'], ...allowLocalURIs ? ['--allow-local-uris'] : [], '--log-level', 'debug', '--source-addresses', '127.0.0.1'],
-    { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...env } })
+    const [program, ...args] = [...besideLibvirt(dirname(this.host.socket)),
+      process.execPath, vireo(), 'controller', '--kubeconfig', kubeconfig, '--health-address', '127.0.0.1:0', ...leaderElection ? [] : ['--no-leader-election'], ...allowLocalURIs ? ['--allow-local-uris'] : [], '--log-level', 'debug', '--source-addresses', '127.0.0.1']
+    const child = spawn(program!, args, { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...env } })
     this.#controller = child
     child.stderr.setEncoding('utf8')
     child.stderr.on('data', (text: string) => {
