@@ -32,7 +32,7 @@ test('it tells its commands, without those that need a checkout', async () => {
 test('the standalone API and its operator serve, a user is let in, and a backup is made', async () => {
   const data = join(folder, 'data')
   const [command, ...before] = withoutLibvirt
-  const child = spawn(command!, [...before, process.execPath, program, 'standalone', '--data', data, '--listen', '127.0.0.1:0', '--health-address', '127.0.0.1:0', '--log-level', 'info'], { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(command, [...before, process.execPath, program, 'standalone', '--data', data, '--listen', '127.0.0.1:0', '--health-address', '127.0.0.1:0', '--log-level', 'info'], { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] })
   let said = ''
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => { said += text })
   await until('the operator reconciles', () => said.includes('reconciling begins') || child.exitCode !== null, { timeoutMs: 60_000 })

@@ -1,11 +1,11 @@
 // The controller is killed at every point: before each call that changes something is forwarded, and after its answer came but
 // before it is delivered, to libvirt and to the API server, in creating, updating and deleting. Started again, it converges.
 //
-// Many stacks of objects run side by side, each held at a point of its own; once all stand still, one SIGKILL is a crash at all
-// these points. Events are told beside the work by one sender, and nothing reads them: a held one holds back only later Events.
+// Many stacks of objects run side by side, each held before a call of its own; once all stand still, one SIGKILL is a crash at all
+// these points. The next controller makes those calls again, and is held, and killed, after each. Events are told beside the work by one sender, and nothing reads them: a held one holds back only later Events.
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { Interceptor, nameOf } from './support/interceptor.ts'
+import { Interceptor, nameOf, pointOf } from './support/interceptor.ts'
 import type { Call, Point } from './support/interceptor.ts'
 import { Stacks, areGone, areReady } from './support/stacks.ts'
 import type { Stack } from './support/stacks.ts'
@@ -32,8 +32,9 @@ describe('a controller that is killed', () => {
   let foreign: string
   let empty: string
   let reference: Record<Phase, { api: unknown; host: unknown }>
-  let points: Record<Phase, Point[]>
-  const missed: string[] = []
+  let points: Record<Phase, Call[]>
+  const came = new Set<string>()
+  const missed = new Set<string>()
 
   beforeAll(async () => {
     stage = await Stage.start({ halting: true })
@@ -73,7 +74,7 @@ describe('a controller that is killed', () => {
   const begin = { create: (set: Stack[]) => stacks.create(set), update: (set: Stack[]) => stacks.update(set), delete: (set: Stack[]) => stacks.delete(set) }
   const isOver = { create: areReady, update: areReady, delete: areGone }
 
-  /** Every call of a phase in which several stacks agree: each is a point before and a point after. */
+  /** Every call of a phase in which several stacks agree: before and after each is a point. */
   test('makes its calls at points that can be counted', async () => {
     const set = nextStacks(3)
     const found: Partial<typeof points> = {}
@@ -91,7 +92,7 @@ describe('a controller that is killed', () => {
     }
     points = found as typeof points
     reference = looks as typeof reference
-    for (const phase of phases) expect(points[phase].length).toBeGreaterThan(20)
+    for (const phase of phases) expect(points[phase].length).toBeGreaterThan(10)
   })
 
   test('converges after it is started again, whatever the point', async () => {
@@ -102,11 +103,13 @@ describe('a controller that is killed', () => {
       for (const phase of phases) {
         // Neighbours are held in different rounds: of one host only so many calls, or transfers, can stand still at once.
         const held = at < roundsOf(phase) ? set.flatMap((_, i) => points[phase][i * roundsOf(phase) + at] ?? []) : []
+        // While a volume is held before it grows, its guest may take it, and it grows by another call: that one is held after it as well, in a stack that has nothing else to do.
+        const grown = held.length > 0 && held.length < STACKS ? points[phase].filter(({ what }) => what.startsWith('storageVolResize')) : []
         if (held.length === 0 && phase === 'update') continue
         const ids = await stacks.domainIds()
-        await crash(phase, set, held)
+        await crash(phase, set, held, grown)
         for (const [i, look] of (await stacks.look(set)).entries()) {
-          const where = `${phase} ${held[i] === undefined ? 'beside the points' : nameOf(held[i])} (${set[i]!.token})`
+          const where = `${phase} ${held[i] === undefined ? 'beside the points' : held[i].what} (${set[i]!.token})`
           expect({ where, ...look }).toEqual({ where, ...reference[phase] })
         }
         if (phase === 'update') expect(await stacks.domainIds()).toEqual(ids)
@@ -114,29 +117,45 @@ describe('a controller that is killed', () => {
       }
       expect(await stage.inventory()).toBe(empty)
     }
-    console.log(`${phases.reduce((sum, phase) => sum + points[phase].length, 0)} points in ${rounds} rounds; did not come about: ${missed.join(', ') || 'none'}`)
+    const never = [...missed].filter(name => !came.has(name))
+    console.log(`${came.size} points in ${rounds} rounds; did not come about: ${never.join(', ') || 'none'}`)
     // How often a status is written depends on what was seen when, and so does whether a change that asks nothing of an object
     // (the sizes of a pool move with its volumes) is seen at all, or that something is on its way out before it is gone; everything
     // else is done, and once.
-    expect(missed.filter(point => !/\/status #[2-9]|^delete \w+ PATCH \S+\/status|^update \w+ PATCH (storagepools\/pool|storagevolumes\/(base|root))\/status/.test(point))).toEqual([])
-    expect(missed.length).toBeLessThan(points.create.length / 10)
+    expect(never.filter(point => !/\/status #[2-9]|^delete \w+ PATCH \S+\/status|^update \w+ PATCH (storagepools\/pool|storagevolumes\/(base|root))\/status/.test(point))).toEqual([])
+    expect(never.length).toBeLessThan(points.create.length / 5)
   }, 1_200_000)
 
-  async function crash(phase: Phase, set: Stack[], held: readonly Point[]): Promise<void> {
+  /** Holds before and then after each of the first calls, and after the others. */
+  async function crash(phase: Phase, set: Stack[], held: readonly Call[], others: readonly Call[]): Promise<void> {
     interceptor.reset()
-    for (const [i, point] of held.entries()) interceptor.arm(set[i]!.token, point)
+    const first = [...held.map(call => pointOf(call, 'before')), ...others.map(call => pointOf(call, 'after'))]
+    arm(set, first)
     await begin[phase](set)
-    await stacks.until(`${phase}: every stack is held or done`, set, (objects, { token: owner }) => interceptor.holds(owner) || isOver[phase](objects))
-    for (const [i, point] of held.entries()) {
-      if (interceptor.holds(set[i]!.token)) continue
-      missed.push(`${phase} ${nameOf(point)}`)
-    }
     if (held.length > 0) {
-      await stage.stopController('SIGKILL')
-      interceptor.reset()
+      await killAt(phase, set, first)
+      // The first of its sort that the next controller makes: what went before it is done.
+      const points = held.map(call => pointOf({ ...call, occurrence: 1 }, 'after'))
+      arm(set, points)
+      await start()
+      await killAt(phase, set, points)
       await start()
     }
     await stacks.until(`${phase}: every stack converges after the crash`, set, isOver[phase])
+  }
+
+  const arm = (set: Stack[], held: readonly Point[]): void => { for (const [i, point] of held.entries()) interceptor.arm(set[i]!.token, point) }
+
+  /** Kills the controller once each stack stands still at its point, or has come to its end without it. */
+  async function killAt(phase: Phase, set: Stack[], held: readonly Point[]): Promise<void> {
+    await stacks.until(`${phase}: every stack is held or done`, set, (objects, { token: owner }) => interceptor.holds(owner) || isOver[phase](objects))
+    for (const [i, point] of held.entries()) {
+      const name = `${phase} ${nameOf(point)}`
+      if (interceptor.holds(set[i]!.token)) came.add(name)
+      else missed.add(name)
+    }
+    await stage.stopController('SIGKILL')
+    interceptor.reset()
   }
 })
 
@@ -149,9 +168,9 @@ function expectFinalizersFirst(trace: string[]): void {
   }
 }
 
-/** Calls that all traces hold, so that they can be waited for; each is a point before it and a point after it. */
-function pointsOf(traces: Call[][]): Point[] {
-  const [first, ...others] = traces.map(trace => new Map(trace.map(({ what, occurrence }) => [`${what} #${occurrence}`, { what, occurrence }])))
+/** Calls that all traces hold, so that they can be waited for. */
+function pointsOf(traces: Call[][]): Call[] {
+  const [first, ...others] = traces.map(trace => new Map(trace.map(call => [`${call.what} #${call.occurrence}`, call])))
   const common = [...first!].filter(([key]) => others.every(other => other.has(key))).map(([, call]) => call)
-  return common.filter(({ what }) => !what.includes(' events ')).flatMap(call => [{ ...call, when: 'before' as const }, { ...call, when: 'after' as const }])
+  return common.filter(({ what }) => !what.includes(' events '))
 }

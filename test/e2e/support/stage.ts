@@ -82,7 +82,7 @@ export class Stage implements AsyncDisposable {
   async startController(env: Record<string, string> = {}, kubeconfig = this.#kubeconfig, { leaderElection = false, allowLocalURIs = true } = {}): Promise<void> {
     const [program, ...args] = [...besideLibvirt(dirname(this.host.socket)),
       process.execPath, vireo(), 'controller', '--kubeconfig', kubeconfig, '--health-address', '127.0.0.1:0', ...leaderElection ? [] : ['--no-leader-election'], ...allowLocalURIs ? ['--allow-local-uris'] : [], '--log-level', 'debug', '--source-addresses', '127.0.0.1']
-    const child = spawn(program!, args, { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...env } })
+    const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...env } })
     this.#controller = child
     child.stderr.setEncoding('utf8')
     child.stderr.on('data', (text: string) => {
