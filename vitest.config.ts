@@ -1,8 +1,8 @@
 // The suites: each a project here. `npm test` requires all of them.
 import { defineConfig } from 'vitest/config'
 
-/** Suites on real daemons spend most of their time waiting for these: they run together, several files at once. */
-const onDaemons = { maxWorkers: 4, sequence: { groupOrder: 1 } }
+/** Suites on real daemons spend most of their time waiting for these: they run together, several files at once. The sources are loaded once for all files of a worker. */
+const onDaemons = { maxWorkers: 4, sequence: { groupOrder: 1 }, isolate: false }
 
 export default defineConfig({
   test: {
@@ -12,7 +12,6 @@ export default defineConfig({
         // Functions, and parts against fakes: no process is started.
         test: {
           name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 20_000, sequence: { groupOrder: 0 },
-          // They change nothing outside of themselves: the sources are loaded once for all of them.
           isolate: false,
         },
       },

@@ -26,7 +26,7 @@ import { startStandalonePlane } from './standaloneplane.ts'
 import { Watched } from './watched.ts'
 
 /** VIREO_API=standalone: the same tests on vireo's own API. */
-const standalone = process.env['VIREO_API'] === 'standalone'
+const onStandalone = (): boolean => process.env['VIREO_API'] === 'standalone'
 
 const checkout = join(import.meta.dirname, '../../..')
 
@@ -63,6 +63,7 @@ export class Stage implements AsyncDisposable {
 
   /** `existing`: another stage's host, which then stays that one's. `halting`: no guest boots (LibvirtdOptions). */
   static async start({ existing, halting }: { existing?: PrivateLibvirtd; halting?: boolean } = {}): Promise<Stage> {
+    const standalone = onStandalone()
     const dir = await mkdtemp(join(tmpdir(), `vireo-e2e-${process.pid}-`))
     const [plane, host] = await Promise.all([standalone ? startStandalonePlane(dir) : startControlPlane({ dir, durable: false }), existing ?? startLibvirtd({ name: 'e2e', halting })])
     // The Deployment is left out: no node runs here, and the controller runs beside the test instead.
