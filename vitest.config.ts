@@ -2,7 +2,7 @@
 import { defineConfig } from 'vitest/config'
 
 /** Suites on real daemons spend most of their time waiting for these: they run together, several files at once. The sources are loaded once for all files of a worker. */
-const onDaemons = { maxWorkers: 4, sequence: { groupOrder: 1 }, isolate: false }
+const onDaemons = { maxWorkers: 5, sequence: { groupOrder: 1 }, isolate: false }
 
 export default defineConfig({
   test: {
@@ -11,7 +11,7 @@ export default defineConfig({
       {
         // Functions, and parts against fakes: no process is started.
         test: {
-          name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 20_000, sequence: { groupOrder: 0 },
+          name: 'unit', include: ['test/unit/**/*.test.ts'], testTimeout: 20_000, maxWorkers: 2, sequence: { groupOrder: 0 },
           isolate: false,
         },
       },
@@ -44,7 +44,7 @@ export default defineConfig({
       },
       {
         // Each promise of the design, broken on purpose in a copy of the sources: a unit test turns red.
-        test: { name: 'breaks', include: ['test/breaks/**/*.test.ts'], maxConcurrency: 2, testTimeout: 120_000, hookTimeout: 180_000, sequence: { groupOrder: 2 } },
+        test: { name: 'breaks', include: ['test/breaks/**/*.test.ts'], maxConcurrency: 2, testTimeout: 120_000, hookTimeout: 180_000, ...onDaemons },
       },
     ],
   },

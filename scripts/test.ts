@@ -19,10 +19,10 @@ async function main(): Promise<Verdict> {
   if (process.getuid?.() !== 0) throw new Error('the tests make namespaces of their own, which needs root: sudo npm test')
   await controlPlanePrograms(say)
 
-  const checks = [
-    await check('types', ['tsc', '--noEmit']),
-    await check('lint', ['oxlint', '--type-aware', '--deny-warnings']),
-  ]
+  const checks = await Promise.all([
+    check('types', ['tsc', '--noEmit']),
+    check('lint', ['oxlint', '--type-aware', '--deny-warnings']),
+  ])
   const { passed, failures } = await runSuites()
   return {
     passed: passed + checks.filter(failure => failure === undefined).length,
