@@ -2,7 +2,7 @@
 import { defineConfig } from 'vitest/config'
 
 /** Suites on real daemons spend most of their time waiting for these: they run together, several files at once. The sources are loaded once for all files of a worker. */
-const onDaemons = { maxWorkers: 5, sequence: { groupOrder: 1 }, isolate: false }
+const onDaemons = { maxWorkers: 4, sequence: { groupOrder: 1 }, isolate: false }
 
 export default defineConfig({
   test: {
