@@ -4,6 +4,7 @@
 import './engine.ts'
 import { flushCompileCache } from 'node:module'
 import { Command, Option } from 'commander'
+import about from '../package.json' with { type: 'json' }
 import type { ControllerFlags } from './controller.ts'
 import type { DevFlags } from './dev.ts'
 import type { ImportFlags } from './import.ts'
@@ -13,6 +14,7 @@ import type { UserFlags } from './user.ts'
 
 const program = new Command('vireo')
   .description('Virtual machines declarative on the libvirt hosts people already have.')
+  .version(about.version, '--version', 'print the version')
   .showHelpAfterError()
 
 const sourceAddresses = (): Option => new Option('--source-addresses <ranges>', 'addresses that images may come from although they are loopback, link-local or a cloud\'s metadata service: 127.0.0.0/8,fd00:1::5').env('VIREO_SOURCE_ADDRESSES').argParser(text => text.split(',').map(range => range.trim()).filter(range => range !== ''))

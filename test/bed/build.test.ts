@@ -1,5 +1,5 @@
 // `npm run build`: what it makes runs on Node alone, without the sources and without node_modules.
-import { cp, mkdtemp, rm } from 'node:fs/promises'
+import { cp, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -21,6 +21,11 @@ beforeAll(async () => {
   program = join(folder, 'installed/vireo.js')
 })
 afterAll(async () => { if (folder) await rm(folder, { recursive: true, force: true }) })
+
+test('it tells its version', async () => {
+  const { version } = JSON.parse(await readFile(join(import.meta.dirname, '../../package.json'), 'utf8')) as { version: string }
+  expect(await run([process.execPath, program, '--version'])).toMatchObject({ code: 0, stdout: `${version}\n` })
+})
 
 test('it tells its commands, without those that need a checkout', async () => {
   const { code, stdout } = await run([process.execPath, program, '--help'])
