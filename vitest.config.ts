@@ -25,7 +25,7 @@ export default defineConfig({
       },
       {
         // One suite for every driver that can be reached, and the support table that it writes.
-        test: { name: 'conformance', include: ['test/conformance/**/*.test.ts'], globalSetup: ['test/support/hosts/prepare.ts'], testTimeout: 60_000, hookTimeout: 180_000, ...onDaemons },
+        test: { name: 'conformance', include: ['test/conformance/**/*.test.ts'], globalSetup: ['test/support/hosts/prepare.ts'], testTimeout: 300_000, hookTimeout: 300_000, ...onDaemons },
       },
       {
         // The standalone API as a process of its own: beside a real kube-apiserver, killed, and under real clients.

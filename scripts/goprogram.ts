@@ -31,11 +31,18 @@ export async function goProgram({ name, module, target = '.', ldflags = '', say 
   await mkdir(cacheFolder(), { recursive: true })
   const draft = `${program}.${randomUUID()}`
   try {
-    await runOk([go, 'build', '-trimpath', '-ldflags', `-s -w ${ldflags}`, '-o', draft, target], { cwd: module, env: goEnvironment() })
+    await goBuild({ go, module, targets: [target], ldflags, output: draft })
     // Another run may build at the same time; the program appears whole.
     await rename(draft, program)
   } finally {
     await rm(draft, { force: true })
   }
   return program
+}
+
+export interface GoBuild { go: string; module: string; targets: readonly string[]; ldflags: string; output: string }
+
+/** Always with the same flags: what Go compiled for one program then serves the next. Without debugging information, which nobody reads here, it compiles a tenth quicker. */
+export async function goBuild({ go, module, targets, ldflags, output }: GoBuild): Promise<void> {
+  await runOk([go, 'build', '-trimpath', '-gcflags=all=-dwarf=false', '-ldflags', `-s -w ${ldflags}`, '-o', output, ...targets], { cwd: module, env: goEnvironment() })
 }

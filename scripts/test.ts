@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { controlPlanePrograms } from './devcluster/build.ts'
+import { buildEverything } from '../test/support/build.ts'
 import { ensurePackages } from './packages.ts'
 import { judge } from './verdict.ts'
 import type { Report, Verdict } from './verdict.ts'
@@ -17,7 +17,7 @@ const say = (line: string): void => console.log(line)
 async function main(): Promise<Verdict> {
   await ensurePackages(say)
   if (process.getuid?.() !== 0) throw new Error('the tests make namespaces of their own, which needs root: sudo npm test')
-  await controlPlanePrograms(say)
+  await buildEverything(say)
 
   const checks = await Promise.all([
     check('types', ['tsc', '--noEmit']),

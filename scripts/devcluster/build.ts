@@ -3,8 +3,8 @@ import { createHash, randomUUID } from 'node:crypto'
 import { access, mkdir, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { cacheFolder } from '../cache.ts'
-import { runOk } from '../run.ts'
 import { findGo } from '../go.ts'
+import { goBuild } from '../goprogram.ts'
 
 const programs = ['etcd', 'kube-apiserver', 'kube-controller-manager', 'kubectl'] as const
 export type Program = typeof programs[number]
@@ -52,11 +52,13 @@ async function build(folder: string, say: (line: string) => void): Promise<void>
   await mkdir(draft, { recursive: true })
   try {
     const stamp = 'k8s.io/component-base/version'
-    await runOk([
-      go, 'build', '-trimpath', '-ldflags', `-s -w -X ${stamp}.gitVersion=${full} -X ${stamp}.gitMajor=${major} -X ${stamp}.gitMinor=${minor}`,
-      '-o', `${draft}/`, 'go.etcd.io/etcd/server/v3', 'k8s.io/kubernetes/cmd/kube-apiserver', 'k8s.io/kubernetes/cmd/kube-controller-manager',
-      'k8s.io/kubernetes/cmd/kubectl',
-    ], { cwd: module, env: { ...process.env, CGO_ENABLED: '0', GOFLAGS: '-buildvcs=false' } })
+    await goBuild({
+      go,
+      module,
+      targets: ['go.etcd.io/etcd/server/v3', ...['kube-apiserver', 'kube-controller-manager', 'kubectl'].map(name => `k8s.io/kubernetes/cmd/${name}`)],
+      ldflags: `-X ${stamp}.gitVersion=${full} -X ${stamp}.gitMajor=${major} -X ${stamp}.gitMinor=${minor}`,
+      output: `${draft}/`,
+    })
     await rename(join(draft, 'server'), join(draft, 'etcd'))
     // Another run may build at the same time; the folder appears whole.
     await rm(folder, { recursive: true, force: true })

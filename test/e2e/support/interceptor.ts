@@ -59,7 +59,7 @@ export class Interceptor implements Gate, AsyncDisposable {
     this.#held.clear()
   }
 
-  /** Holds the owner's call at the point, and everything that would follow it on the same stream. */
+  /** Holds the owner's call at the point, everything that would follow it on the same stream, and its repetitions. */
   arm(owner: string, point: Point): void {
     this.#armed.set(owner, point)
   }
@@ -80,7 +80,10 @@ export class Interceptor implements Gate, AsyncDisposable {
 
   async pass(call: Call, when: Point['when']): Promise<void> {
     const armed = this.#armed.get(call.owner)
-    if (armed?.what !== call.what || armed.occurrence !== call.occurrence || armed.when !== when) return
+    if (armed?.what !== call.what) return
+    // A sender that waits in vain for the answer to a held call makes that call again: that one must not get through either.
+    const isRepeat = this.#held.has(call.owner) && call.occurrence > armed.occurrence && when === 'before'
+    if (!isRepeat && (armed.occurrence !== call.occurrence || armed.when !== when)) return
     this.#held.set(call.owner, armed)
     // Nothing leaves this state but the end of the sender, whose connections then go.
     await new Promise<never>(() => {})

@@ -1,4 +1,5 @@
-// Programs of other projects that people use on a cluster: each from a Go module of its own here, built once into the cache.
+// Programs of other projects that people use on a cluster, built once into the cache. Those of today share a Go module, newest/, so that
+// what they have in common is compiled once.
 import { createHash, randomUUID } from 'node:crypto'
 import { readFile, rename, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -10,26 +11,28 @@ import { runOk } from '../../../scripts/run.ts'
 type Say = (line: string) => void
 
 const here = import.meta.dirname
+const newest = join(here, 'newest')
 const stamp = 'k8s.io/component-base/version'
 
 /** Minors beside the control plane's own. */
 export const otherKubectls = ['1.35', '1.37'] as const
+const kubectlModules: Record<typeof otherKubectls[number], string> = { '1.35': join(here, 'kubectl-1.35'), '1.37': newest }
 
 /** kubectl of a minor older or newer than the control plane's. */
 export async function kubectlOf(minor: typeof otherKubectls[number], say?: Say): Promise<string> {
-  const module = join(here, `kubectl-${minor}`)
-  const patch = /k8s\.io\/kubectl v0\.\d+\.(\d+)/.exec(await readFile(join(module, 'go.mod'), 'utf8'))![1]
+  const module = kubectlModules[minor]
+  const patch = new RegExp(String.raw`k8s\.io/kubectl v0\.${minor.slice(2)}\.(\d+)`).exec(await readFile(join(module, 'go.mod'), 'utf8'))![1]
   return await goProgram({ name: `kubectl-${minor}`, module, ldflags: `-X ${stamp}.gitVersion=v${minor}.${patch} -X ${stamp}.gitMajor=1 -X ${stamp}.gitMinor=${minor.slice(2)}`, say })
 }
 
-export const helm = (say?: Say): Promise<string> => goProgram({ name: 'helm', module: join(here, 'helm'), target: 'helm.sh/helm/v4/cmd/helm', say })
+export const helm = (say?: Say): Promise<string> => goProgram({ name: 'helm', module: newest, target: 'helm.sh/helm/v4/cmd/helm', say })
 
 /** Flux's controller that applies what a source holds. */
-export const kustomizeController = (say?: Say): Promise<string> => goProgram({ name: 'kustomize-controller', module: join(here, 'kustomize-controller'), target: 'github.com/fluxcd/kustomize-controller', say })
+export const kustomizeController = (say?: Say): Promise<string> => goProgram({ name: 'kustomize-controller', module: newest, target: 'github.com/fluxcd/kustomize-controller', say })
 
 /** The file that holds the definitions of the kinds that controller works with: its own, and those of its sources. */
 export async function fluxDefinitions(say: Say = () => {}): Promise<string> {
-  const module = await readFile(join(here, 'kustomize-controller/go.mod'), 'utf8')
+  const module = await readFile(join(newest, 'go.mod'), 'utf8')
   const versionOf = (name: RegExp): string => name.exec(module)![1]!
   const sources = ['gitrepositories', 'ocirepositories', 'buckets', 'externalartifacts']
   const wanted = [

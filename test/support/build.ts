@@ -1,0 +1,22 @@
+// Builds, once into the cache, everything that the suites start. It is done before the first test, so that none shares the processors with a compiler.
+import { controlPlanePrograms } from '../../scripts/devcluster/build.ts'
+import { buildClients } from './clients/index.ts'
+import { buildGuestImage } from './guest.ts'
+import { buildEsxsim } from './hosts/esx.ts'
+import { buildXenImage } from './hosts/xen-image.ts'
+
+/** What is fetched, and machines that boot, wait for the network and for time: they go beside the compiler, which waits for neither. */
+export async function buildEverything(say: (line: string) => void): Promise<void> {
+  await Promise.all([buildPrograms(say), buildMachines(say)])
+}
+
+async function buildPrograms(say: (line: string) => void): Promise<void> {
+  await controlPlanePrograms(say)
+  await buildClients(say)
+  await buildEsxsim(say)
+}
+
+async function buildMachines(say: (line: string) => void): Promise<void> {
+  await buildGuestImage()
+  await buildXenImage(say)
+}
