@@ -1,4 +1,4 @@
-// Builds, once into the cache, everything that the suites start. It is done before the first test, so that none shares the processors with a compiler.
+// Builds, once into the cache, everything that the suites start, for a run of all of them; a suite that runs alone builds what it needs.
 import { controlPlanePrograms } from '../../scripts/devcluster/build.ts'
 import { buildClients } from './clients/index.ts'
 import { buildGuestImage } from './guest.ts'

@@ -17,7 +17,7 @@ let dom: DomainRef
 
 const uuid = '11111111-2222-4333-8444-000000000099'
 const state = async (): Promise<number> => (await c.domainGetState(dom)).state
-const happened = (kind: number, since: number) => until(`event ${kind} comes`, () => seen.events.slice(since).find(event => event.type === 'domain' && event.name === 'lifecycle' && event.event === kind))
+const happened = (kind: number, since: number) => seen.saw('domain', 'lifecycle', event => event.event === kind, since)
 
 beforeAll(async () => {
   host = await startXenHost()

@@ -81,9 +81,10 @@ export class Interceptor implements Gate, AsyncDisposable {
   async pass(call: Call, when: Point['when']): Promise<void> {
     const armed = this.#armed.get(call.owner)
     if (armed?.what !== call.what) return
+    const isAtPoint = call.occurrence === armed.occurrence && when === armed.when
     // A sender that waits in vain for the answer to a held call makes that call again: that one must not get through either.
     const isRepeat = this.#held.has(call.owner) && call.occurrence > armed.occurrence && when === 'before'
-    if (!isRepeat && (armed.occurrence !== call.occurrence || armed.when !== when)) return
+    if (!isAtPoint && !isRepeat) return
     this.#held.set(call.owner, armed)
     // Nothing leaves this state but the end of the sender, whose connections then go.
     await new Promise<never>(() => {})

@@ -19,10 +19,10 @@ export const recorder = (connection: Connection) => {
   connection.onEvent((event) => events.push(event))
   return {
     events,
-    /** The first event, new or old, of this type and name that satisfies `wanted`. */
-    async saw<N extends DriverEvent['name'], T extends DriverEvent['type']>(type: T, name: N, wanted: (event: Extract<DriverEvent, { type: T; name: N }>) => boolean = () => true) {
+    /** The first event of this type and name that satisfies `wanted`: new or old, or none of the first `since`. */
+    async saw<N extends DriverEvent['name'], T extends DriverEvent['type']>(type: T, name: N, wanted: (event: Extract<DriverEvent, { type: T; name: N }>) => boolean = () => true, since = 0) {
       type Wanted = Extract<DriverEvent, { type: T; name: N }>
-      return until(`${type} ${name} comes`, () => events.find((event): event is Wanted => event.type === type && event.name === name && wanted(event as Wanted)))
+      return until(`${type} ${name} comes`, () => events.slice(since).find((event): event is Wanted => event.type === type && event.name === name && wanted(event as Wanted)))
     },
   }
 }

@@ -16,7 +16,7 @@ let dom: DomainRef
 
 const mac = (last: number): string => `52:54:00:00:00:0${last}`
 const nic = (last: number): string => `<interface type='network'><source network='lab'/><mac address='${mac(last)}'/></interface>`
-const ends = (ref: { uuid: string }, kind: number) => seen.saw('domain', 'lifecycle', event => event.dom.uuid === ref.uuid && event.event === kind)
+const happened = (ref: { uuid: string }, kind: number, since = 0) => seen.saw('domain', 'lifecycle', event => event.dom.uuid === ref.uuid && event.event === kind, since)
 /** What happened, in order. The driver tells of the end of a container that is cut off twice where its process ends before the call does. */
 const transitions = (ref: { uuid: string }): number[] => seen.events
   .flatMap(event => (event.type === 'domain' && event.name === 'lifecycle' && event.dom.uuid === ref.uuid ? [event.event] : []))
@@ -52,7 +52,7 @@ describe('connect', () => {
 describe('a container', () => {
   test('starts, gets its lease, and is described', async () => {
     await startContainer(host, c, dom)
-    await seen.saw('domain', 'lifecycle', event => event.dom.uuid === dom.uuid && event.event === 2)
+    await happened(dom, 2)
     expect(await c.domainGetState(dom)).toEqual({ state: DomainState.Running, reason: 1 })
     expect((await c.domainLookupByUUID(dom.uuid)).id).toBeGreaterThan(0)
     const [lease] = await until('the container has its lease', async () => {
@@ -116,7 +116,7 @@ describe('a container', () => {
     // It may have ended before, at a start that had to be tried again.
     const since = seen.events.length
     await c.domainShutdownFlags(dom, ShutdownFlags.SIGNAL)
-    await until('its end is told', () => seen.events.slice(since).some(event => event.type === 'domain' && event.name === 'lifecycle' && event.dom.uuid === dom.uuid && event.event === 5))
+    await happened(dom, 5, since)
     expect(await c.domainGetState(dom)).toEqual({ state: DomainState.Shutoff, reason: 1 })
   })
 
@@ -133,7 +133,7 @@ describe('a container', () => {
   })
 
   test('told of every transition, in order', async () => {
-    await ends(dom, 1)
+    await happened(dom, 1)
     // Defined, started (perhaps not once), suspended, resumed, stopped, started, stopped, undefined.
     expect(transitions(dom).join()).toMatch(/^0,2,(5,2,)*3,4,5,2,5,1$/)
   })
@@ -144,7 +144,7 @@ test('a transient container is gone once it ends', async () => {
   expect(await c.domainIsPersistent(transient)).toBe(false)
   await c.domainDestroyFlags(transient, 0)
   expect(await failure(c.domainLookupByUUID(transient.uuid))).toMatchObject({ code: ErrorNumber.NO_DOMAIN })
-  await ends(transient, 5)
+  await happened(transient, 5)
   expect(transitions(transient)).toEqual([2, 5])
 })
 

@@ -14,14 +14,15 @@ const here = import.meta.dirname
 const newest = join(here, 'newest')
 const stamp = 'k8s.io/component-base/version'
 
+const kubectlModules = { '1.35': join(here, 'kubectl-1.35'), '1.37': newest }
+type Minor = keyof typeof kubectlModules
 /** Minors beside the control plane's own. */
-export const otherKubectls = ['1.35', '1.37'] as const
-const kubectlModules: Record<typeof otherKubectls[number], string> = { '1.35': join(here, 'kubectl-1.35'), '1.37': newest }
+export const otherKubectls = Object.keys(kubectlModules) as Minor[]
 
 /** kubectl of a minor older or newer than the control plane's. */
-export async function kubectlOf(minor: typeof otherKubectls[number], say?: Say): Promise<string> {
+export async function kubectlOf(minor: Minor, say?: Say): Promise<string> {
   const module = kubectlModules[minor]
-  const patch = new RegExp(String.raw`k8s\.io/kubectl v0\.${minor.slice(2)}\.(\d+)`).exec(await readFile(join(module, 'go.mod'), 'utf8'))![1]
+  const patch = /k8s\.io\/kubectl v0\.\d+\.(\d+)/.exec(await readFile(join(module, 'go.mod'), 'utf8'))![1]
   return await goProgram({ name: `kubectl-${minor}`, module, ldflags: `-X ${stamp}.gitVersion=v${minor}.${patch} -X ${stamp}.gitMajor=1 -X ${stamp}.gitMinor=${minor.slice(2)}`, say })
 }
 
