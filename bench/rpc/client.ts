@@ -88,7 +88,8 @@ async function transfer(connection: Connection, direction: 'upload' | 'download'
       for await (const part of await connection.storageVolDownload(vol, 0, length, 0)) {
         parts.push(part)
         size += part.length
-        if (size < 1024 * 1024) continue
+        // No more than a packet: what came last is written while the caches have it.
+        if (size < 256 * 1024) continue
         await writing
         writing = target.writev(parts)
         parts = []
