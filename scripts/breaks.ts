@@ -1,9 +1,9 @@
 // Deliberate breaks: a patch that breaks a promise of the design, applied to a copy of the sources, must turn named tests red.
 
 import { spawn } from 'node:child_process'
-import { cp, mkdir, mkdtemp, readFile, readdir, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, readdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 
 /** A test by its file and its full name: the names of its describe blocks and its own, with spaces between. */
 export interface Named { file: string; test: string }
@@ -43,17 +43,20 @@ export async function readBreaks(folder: string): Promise<Break[]> {
 /** The sources as they stand, uncommitted ones included, in a new folder; the installed packages are shared. The caller removes it. */
 export async function copySources(root: string): Promise<string> {
   const copy = await mkdtemp(join(tmpdir(), 'vireo-break-'))
-  // Whoever owns the checkout: nothing of it is run by git.
-  const { code, output } = await run('git', ['-c', 'safe.directory=*', 'ls-files', '-z', '--cached', '--others', '--exclude-standard'], root)
-  if (code !== 0) throw new Error(`git ls-files ended with code ${code}: ${output}`)
-  for (const file of output.split('\0')) {
-    if (file === '') continue
-    await mkdir(join(copy, dirname(file)), { recursive: true })
-    // A file that was deleted and not yet committed is in the list and not in the folder.
-    await cp(join(root, file), join(copy, file)).catch((error: NodeJS.ErrnoException) => { if (error.code !== 'ENOENT') throw error })
-  }
+  // A file that was deleted and not yet committed is in the list and not in the folder.
+  const deleted = new Set(await listed(root, ['--deleted']))
+  const files = (await listed(root, ['--cached', '--others', '--exclude-standard'])).filter(file => !deleted.has(file))
+  const { code, output } = await run('cp', ['--parents', '--target-directory', copy, '--', ...files], root)
+  if (code !== 0) throw new Error(`cp ended with code ${code}: ${output}`)
   await symlink(join(root, 'node_modules'), join(copy, 'node_modules'))
   return copy
+}
+
+async function listed(root: string, which: readonly string[]): Promise<string[]> {
+  // Whoever owns the checkout: nothing of it is run by git.
+  const { code, output } = await run('git', ['-c', 'safe.directory=*', 'ls-files', '-z', ...which], root)
+  if (code !== 0) throw new Error(`git ls-files ended with code ${code}: ${output}`)
+  return output.split('\0').filter(file => file !== '')
 }
 
 /** Applies the patch. Throws a sentence where it no longer fits. */
