@@ -2,16 +2,18 @@
 // before it is delivered, to libvirt and to the API server, in creating, updating and deleting. Started again, it converges.
 //
 // Many stacks of objects run side by side, each held before a call of its own; once all stand still, one SIGKILL is a crash at all
-// these points. The next controller makes those calls again, and is held, and killed, after each. Events are told beside the work by one sender, and nothing reads them: a held one holds back only later Events.
+// these points. The next controller makes those calls again, and is held, and killed, after each; the one after that before a later
+// call of each stack. A point that was already past, because nothing made it wait for an earlier one, has its turn alone. Events are told beside the work by one sender, and nothing reads them: a held one holds back only later Events.
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { Interceptor, nameOf, pointOf } from './support/interceptor.ts'
+import { Interceptor, nameOf } from './support/interceptor.ts'
 import type { Call, Point } from './support/interceptor.ts'
 import { Stacks, areGone, areReady } from './support/stacks.ts'
 import type { Stack } from './support/stacks.ts'
 import { Stage } from './support/stage.ts'
 
 const phases = ['create', 'update', 'delete'] as const
+const sides = ['before', 'after'] as const
 type Phase = (typeof phases)[number]
 /** Each connection has room for four calls, so that of its three stacks all can be held at once. */
 const HYPERVISORS = 8
@@ -34,7 +36,6 @@ describe('a controller that is killed', () => {
   let reference: Record<Phase, { api: unknown; host: unknown }>
   let points: Record<Phase, Call[]>
   const came = new Set<string>()
-  const missed = new Set<string>()
 
   beforeAll(async () => {
     stage = await Stage.start({ halting: true })
@@ -96,28 +97,29 @@ describe('a controller that is killed', () => {
   })
 
   test('converges after it is started again, whatever the point', async () => {
-    const roundsOf = (phase: Phase): number => Math.ceil(points[phase].length / STACKS)
-    const rounds = Math.max(...phases.map(roundsOf))
-    for (let at = 0; at < rounds; at++) {
-      const set = nextStacks(STACKS)
+    let pending = points
+    let rounds = 0
+    for (; rounds < 3 && phases.some(phase => pending[phase].length > 0); rounds++) {
+      const paths = { create: pathsOf(pending.create), update: pathsOf(pending.update), delete: pathsOf(pending.delete) }
+      const set = nextStacks(Math.max(...phases.map(phase => paths[phase].length)))
       for (const phase of phases) {
-        // Neighbours are held in different rounds: of one host only so many calls, or transfers, can stand still at once.
-        const held = at < roundsOf(phase) ? set.flatMap((_, i) => points[phase][i * roundsOf(phase) + at] ?? []) : []
         // While a volume is held before it grows, its guest may take it, and it grows by another call: that one is held after it as well, in a stack that has nothing else to do.
-        const grown = held.length > 0 && held.length < STACKS ? points[phase].filter(({ what }) => what.startsWith('storageVolResize')) : []
-        if (held.length === 0 && phase === 'update') continue
+        const grown = paths[phase].length > 0 && paths[phase].length < set.length ? pending[phase].filter(({ what }) => what.startsWith('storageVolResize')) : []
+        if (paths[phase].length === 0 && phase === 'update') continue
         const ids = await stacks.domainIds()
-        await crash(phase, set, held, grown)
+        await crash(phase, set, [...paths[phase], ...grown.map((call): Point[] => [{ ...call, when: 'after' }])])
         for (const [i, look] of (await stacks.look(set)).entries()) {
-          const where = `${phase} ${held[i] === undefined ? 'beside the points' : held[i].what} (${set[i]!.token})`
+          const where = `${phase} ${paths[phase][i]?.map(nameOf).join(', ') ?? 'beside the points'} (${set[i]!.token})`
           expect({ where, ...look }).toEqual({ where, ...reference[phase] })
         }
         if (phase === 'update') expect(await stacks.domainIds()).toEqual(ids)
         expect(await foreignState()).toBe(foreign)
       }
       expect(await stage.inventory()).toBe(empty)
+      const missing = (phase: Phase): Call[] => pending[phase].filter(call => sides.some(when => !came.has(`${phase} ${nameOf({ ...call, when })}`)))
+      pending = { create: missing('create'), update: missing('update'), delete: missing('delete') }
     }
-    const never = [...missed].filter(name => !came.has(name))
+    const never = phases.flatMap(phase => points[phase].flatMap(call => sides.map(when => `${phase} ${nameOf({ ...call, when })}`))).filter(name => !came.has(name))
     console.log(`${came.size} points in ${rounds} rounds; did not come about: ${never.join(', ') || 'none'}`)
     // How often a status is written depends on what was seen when, and so does whether a change that asks nothing of an object
     // (the sizes of a pool move with its volumes) is seen at all, or that something is on its way out before it is gone; everything
@@ -126,36 +128,29 @@ describe('a controller that is killed', () => {
     expect(never.length).toBeLessThan(points.create.length / 5)
   }, 1_200_000)
 
-  /** Holds before and then after each of the first calls, and after the others. */
-  async function crash(phase: Phase, set: Stack[], held: readonly Call[], others: readonly Call[]): Promise<void> {
+  /** Lets every stack run to each point of its path in turn, the controller killed whenever all have come to one. */
+  async function crash(phase: Phase, set: Stack[], paths: readonly Point[][]): Promise<void> {
+    /** Calls that the server has had in this phase, by stack and call: they are not made again. */
+    const done = new Map<string, number>()
     interceptor.reset()
-    const first = [...held.map(call => pointOf(call, 'before')), ...others.map(call => pointOf(call, 'after'))]
-    arm(set, first)
-    await begin[phase](set)
-    if (held.length > 0) {
-      await killAt(phase, set, first)
-      // The first of its sort that the next controller makes: what went before it is done.
-      const points = held.map(call => pointOf({ ...call, occurrence: 1 }, 'after'))
-      arm(set, points)
-      await start()
-      await killAt(phase, set, points)
-      await start()
+    for (let step = 0; paths.some(path => path.length > step); step++) {
+      const armed = set.map((stack, i) => ({ stack, point: paths[i]?.[step] }))
+      for (const { stack: { token: owner }, point } of armed) {
+        if (point !== undefined) interceptor.arm(owner, { ...point, occurrence: Math.max(1, point.occurrence - (done.get(`${owner} ${point.what}`) ?? 0)) })
+      }
+      if (step === 0) await begin[phase](set)
+      else await start()
+      await stacks.until(`${phase}: every stack is held or done`, set, (objects, { token: owner }) => interceptor.holds(owner) || isOver[phase](objects))
+      for (const { stack: { token: owner }, point } of armed) {
+        if (point !== undefined && interceptor.holds(owner)) came.add(`${phase} ${nameOf(point)}`)
+      }
+      await stage.stopController('SIGKILL')
+      for (const { owner, what, forwarded } of interceptor.calls) if (forwarded === true) done.set(`${owner} ${what}`, (done.get(`${owner} ${what}`) ?? 0) + 1)
+      interceptor.reset()
     }
+    if (paths.length > 0) await start()
+    else await begin[phase](set)
     await stacks.until(`${phase}: every stack converges after the crash`, set, isOver[phase])
-  }
-
-  const arm = (set: Stack[], held: readonly Point[]): void => { for (const [i, point] of held.entries()) interceptor.arm(set[i]!.token, point) }
-
-  /** Kills the controller once each stack stands still at its point, or has come to its end without it. */
-  async function killAt(phase: Phase, set: Stack[], held: readonly Point[]): Promise<void> {
-    await stacks.until(`${phase}: every stack is held or done`, set, (objects, { token: owner }) => interceptor.holds(owner) || isOver[phase](objects))
-    for (const [i, point] of held.entries()) {
-      const name = `${phase} ${nameOf(point)}`
-      if (interceptor.holds(set[i]!.token)) came.add(name)
-      else missed.add(name)
-    }
-    await stage.stopController('SIGKILL')
-    interceptor.reset()
   }
 })
 
@@ -166,6 +161,13 @@ function expectFinalizersFirst(trace: string[]): void {
     const written = trace.indexOf(`PATCH ${object} finalizer on`)
     expect({ object, written: written >= 0, before: written < trace.indexOf(first) }).toEqual({ object, written: true, before: true })
   }
+}
+
+/** As few paths as can be held at once, each with calls that lie far apart. */
+function pathsOf(calls: readonly Call[]): Point[][] {
+  const length = Math.ceil(calls.length / STACKS)
+  const count = Math.ceil(calls.length / Math.max(length, 1))
+  return Array.from({ length: count }, (_, i) => calls.filter((_call, at) => at % count === i).flatMap(call => sides.map((when): Point => ({ what: call.what, occurrence: call.occurrence, when }))))
 }
 
 /** Calls that all traces hold, so that they can be waited for. */

@@ -11,10 +11,11 @@ export interface Call {
   what: string
   /** The first, the second … such call of its owner since the last reset. */
   occurrence: number
+  /** It was not held before: the server has it. */
+  forwarded?: boolean
 }
 
 export interface Point { what: string; occurrence: number; when: 'before' | 'after' }
-export const pointOf = ({ what, occurrence }: Call, when: Point['when']): Point => ({ what, occurrence, when })
 export const nameOf = ({ what, occurrence, when }: Point): string => `${when} ${what} #${occurrence}`
 
 /** Asked twice about each changing call; resolves when it may go on, which for a held one is never. */
@@ -79,15 +80,20 @@ export class Interceptor implements Gate, AsyncDisposable {
   }
 
   async pass(call: Call, when: Point['when']): Promise<void> {
+    if (this.#holds(call, when)) return await new Promise<never>(() => {})
+    if (when === 'before') call.forwarded = true
+  }
+
+  /** Whether the call stands still from here on. Nothing leaves that state but the end of the sender, whose connections then go. */
+  #holds(call: Call, when: Point['when']): boolean {
     const armed = this.#armed.get(call.owner)
-    if (armed?.what !== call.what) return
+    if (armed?.what !== call.what) return false
     const isAtPoint = call.occurrence === armed.occurrence && when === armed.when
     // A sender that waits in vain for the answer to a held call makes that call again: that one must not get through either.
     const isRepeat = this.#held.has(call.owner) && call.occurrence > armed.occurrence && when === 'before'
-    if (!isAtPoint && !isRepeat) return
+    if (!isAtPoint && !isRepeat) return false
     this.#held.set(call.owner, armed)
-    // Nothing leaves this state but the end of the sender, whose connections then go.
-    await new Promise<never>(() => {})
+    return true
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
