@@ -7,13 +7,12 @@ import { join, relative, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type ControlPlane, startControlPlane } from '../scripts/devcluster/controlplane.ts'
 import { localLibvirt, onPath } from './local.ts'
+import { say } from './say.ts'
 import { stopSignal } from './signals.ts'
 
 export interface DevFlags { data: string; healthAddress: string; logLevel: string }
 
 const checkout = join(import.meta.dirname, '..')
-
-const say = (line = ''): void => { process.stdout.write(`${line}\n`) }
 
 export async function runDev(flags: DevFlags): Promise<void> {
   const signal = stopSignal()

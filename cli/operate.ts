@@ -18,11 +18,12 @@ import { createRegistry } from '../drivers/registry.ts'
 import { TestDriver } from '../drivers/test/driver.ts'
 import { Operator, type OperatorOptions } from '../operator/operator.ts'
 import { installationUUID } from '../reconcilers/identity.ts'
+import { OPERATOR, type StandaloneFlags } from './flags.ts'
 import { collectWhenQuiet } from './garbage.ts'
 import { importHost } from './import.ts'
 import { kubeconfig } from './kubeconfig.ts'
 import { localLibvirt } from './local.ts'
-import { OPERATOR, type StandaloneFlags, say } from './standalone.ts'
+import { say } from './say.ts'
 
 /** Holds the Secrets that Hypervisors name, as in a cluster. */
 const NAMESPACE = 'vireo-system'

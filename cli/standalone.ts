@@ -8,30 +8,12 @@ import { accountFile, addAccount, followAccounts, newToken } from '../apiserver/
 import { hashToken } from '../apiserver/access/users.ts'
 import { onThread } from '../apiserver/store/thread.ts'
 import { sleep, systemClock } from '../clock/clock.ts'
-import { type LogLevel, createLog } from '../controller/log.ts'
+import { createLog } from '../controller/log.ts'
+import { OPERATOR, type StandaloneFlags } from './flags.ts'
 import { writeKubeconfig } from './kubeconfig.ts'
 import { onPath } from './local.ts'
+import { say } from './say.ts'
 
-export interface StandaloneFlags {
-  data: string
-  listen: string
-  /** Without it, addresses beyond loopback are refused. */
-  public?: boolean
-  name?: string[]
-  installation?: string
-  /** Hosts whose contents become objects that look at them. */
-  import?: string[]
-  healthAddress?: string
-  /** False: the API alone. */
-  operator: boolean
-  allowLocalUris: boolean
-  relistInterval: string
-  sourceAddresses?: string[]
-  logLevel: LogLevel
-}
-
-export const say = (line = ''): void => { process.stdout.write(`${line}\n`) }
-export const OPERATOR = 'vireo'
 const ADMIN = 'admin'
 /** Loading the operator takes the thread for a tenth of a second: who waited for the API to come up is answered before that, ms. */
 const CLIENTS_FIRST = 50

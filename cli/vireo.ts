@@ -7,9 +7,9 @@ import { Command, Option } from 'commander'
 import about from '../package.json' with { type: 'json' }
 import type { ControllerFlags } from './controller.ts'
 import type { DevFlags } from './dev.ts'
+import type { StandaloneFlags } from './flags.ts'
 import type { ImportFlags } from './import.ts'
 import { stopSignal } from './signals.ts'
-import type { StandaloneFlags } from './standalone.ts'
 import type { UserFlags } from './user.ts'
 
 const program = new Command('vireo')

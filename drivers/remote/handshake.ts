@@ -7,6 +7,7 @@ import { AuthenticationFailed, ConnectionLost, LibvirtError } from '../errors.ts
 import type { Client } from './client.ts'
 import { procedures } from './protocol.ts'
 import { authenticateSASL } from './sasl/sasl.ts'
+import type { Channel } from './transport/transport.ts'
 
 /** remote_auth_type. */
 const Auth = { NONE: 0, SASL: 1, POLKIT: 2 } as const
@@ -20,9 +21,6 @@ export interface Features {
   /** Whether NetworkUpdate takes command and section in the documented order. */
   networkUpdateOrder: boolean
 }
-
-/** What carries the bytes: it decides what may be said over it. */
-export type Channel = 'unix' | 'tls' | 'tcp' | 'ssh' | 'ext'
 
 export interface Login {
   channel: Channel

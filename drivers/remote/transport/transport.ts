@@ -1,6 +1,9 @@
 // A duplex byte stream to a libvirt daemon. What carries the bytes (a unix socket, TLS, TCP, a child process)
 // knows nothing of frames.
 
+/** What carries the bytes: it decides what may be said over it. */
+export type Channel = 'unix' | 'tls' | 'tcp' | 'ssh' | 'ext'
+
 export interface TransportEvents {
   /** Bytes arrived; the receiver may keep views into the chunk. */
   data(chunk: Buffer): void
