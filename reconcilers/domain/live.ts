@@ -1,6 +1,7 @@
 // What a running guest takes without a restart: compares its live document with the wanted one and answers the changes to make now. Pure.
 
 import { isOurAlias } from '../../crds/names.ts'
+import { formatBytes } from '../../crds/quantity.ts'
 import type { Change } from '../../xml/merge.ts'
 import { type XmlElement, attributeOf, childOf, cloneXml, el, serializeXml, textOf } from '../../xml/tree.ts'
 import type { PendingChange } from '../plan.ts'
@@ -230,7 +231,7 @@ export function waits(wanted: XmlElement, change: Change): boolean {
 
 export const shown = (path: string, value: string | undefined): string | undefined => {
   if (value === undefined) return undefined
-  if ((path === 'memory' || path === 'maxMemory') && /^\d+$/.test(value)) return Number(value) % 1024 === 0 ? `${Number(value) / 1024}Mi` : `${value}Ki`
+  if ((path === 'memory' || path === 'maxMemory') && /^\d+$/.test(value)) return formatBytes(Number(value) * 1024)
   // A whole element is no value for a person: that it comes or goes is what counts.
   if (value.startsWith('<')) return 'present'
   return value.length > 200 ? `${value.slice(0, 197)}...` : value

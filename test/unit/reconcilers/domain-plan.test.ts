@@ -211,7 +211,7 @@ describe('drift', () => {
   test('is reported where the policy says Report', () => {
     const plan = tamper(settled({ ...FULL, driftPolicy: { action: 'Report' } })).plan()
     expect(plan.actions).toEqual([])
-    expect(plan.drift).toEqual([expect.objectContaining({ path: 'memory', expected: '1024Mi', found: '512Mi' })])
+    expect(plan.drift).toEqual([expect.objectContaining({ path: 'memory', expected: '1Gi', found: '512Mi' })])
   })
 
   test('a password changed by hand is put right, and shown to nobody', () => {

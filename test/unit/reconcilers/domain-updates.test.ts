@@ -77,8 +77,8 @@ describe('memory that the balloon does not reach', () => {
     expect(bed.plan()).toMatchObject({ actions: [], pending: [], requeueAfter: 40_000, standing: { reason: 'Available' } })
     expect(conditions(bed)['Synced']).toMatch(/^True/)
     await bed.clock.advance(40_000)
-    expect(bed.plan()).toMatchObject({ actions: [], pending: [{ path: 'memory', current: '1024Mi', desired: '512Mi', apply: 'ColdStart' }], requeueAfter: undefined })
-    expect(conditions(bed)).toMatchObject({ Ready: expect.stringMatching(/^True/), Synced: expect.stringMatching(/^False: The guest was asked for 512Mi of memory and has 1024Mi: its balloon did not move.*virtio_balloon/) })
+    expect(bed.plan()).toMatchObject({ actions: [], pending: [{ path: 'memory', current: '1Gi', desired: '512Mi', apply: 'ColdStart' }], requeueAfter: undefined })
+    expect(conditions(bed)).toMatchObject({ Ready: expect.stringMatching(/^True/), Synced: expect.stringMatching(/^False: The guest was asked for 512Mi of memory and has 1Gi: its balloon did not move.*virtio_balloon/) })
   })
 
   test('restarts nobody, whatever updatePolicy says: where the driver is missing that would never end', async () => {
