@@ -8,12 +8,24 @@ import { accountFile, addAccount, followAccounts, newToken } from '../apiserver/
 import { hashToken } from '../apiserver/access/users.ts'
 import { onThread } from '../apiserver/store/thread.ts'
 import { sleep, systemClock } from '../clock/clock.ts'
-import { createLog } from '../controller/log.ts'
-import { OPERATOR, type StandaloneFlags } from './flags.ts'
+import { type LogLevel, createLog } from '../controller/log.ts'
 import { writeKubeconfig } from './kubeconfig.ts'
 import { onPath } from './local.ts'
+import type { OperateFlags } from './operate.ts'
 import { say } from './say.ts'
 
+export interface StandaloneFlags extends OperateFlags {
+  data: string
+  listen: string
+  /** Without it, addresses beyond loopback are refused. */
+  public?: boolean
+  name?: string[]
+  /** False: the API alone. */
+  operator: boolean
+  logLevel: LogLevel
+}
+
+const OPERATOR = 'vireo'
 const ADMIN = 'admin'
 /** Loading the operator takes the thread for a tenth of a second: who waited for the API to come up is answered before that, ms. */
 const CLIENTS_FIRST = 50
@@ -42,7 +54,7 @@ export async function runStandalone(flags: StandaloneFlags, signal: AbortSignal)
     if (flags.operator) {
       await sleep(systemClock, CLIENTS_FIRST, signal).catch(() => undefined)
       const { operate } = await import('./operate.ts')
-      await operate(flags, { api, url, token, log }, async () => { await tellNext(file, url) }, signal)
+      await operate(flags, { api, url, user: OPERATOR, token, log }, async () => { await tellNext(file, url) }, signal)
     } else {
       await tellNext(file, url)
       if (!signal.aborted) await once(signal, 'abort')

@@ -7,9 +7,10 @@ import { Command, Option } from 'commander'
 import about from '../package.json' with { type: 'json' }
 import type { ControllerFlags } from './controller.ts'
 import type { DevFlags } from './dev.ts'
-import type { StandaloneFlags } from './flags.ts'
 import type { ImportFlags } from './import.ts'
+import { say } from './say.ts'
 import { stopSignal } from './signals.ts'
+import type { StandaloneFlags } from './standalone.ts'
 import type { UserFlags } from './user.ts'
 
 const program = new Command('vireo')
@@ -75,7 +76,7 @@ program.command('backup <folder>')
   .action(async (folder: string, flags: { data: string }) => {
     const { backUp } = await import('../apiserver/backup.ts')
     backUp(flags.data, folder)
-    process.stdout.write(`Backed up ${flags.data} to ${folder}: keep it as safe as the Secrets in it.\n`)
+    say(`Backed up ${flags.data} to ${folder}: keep it as safe as the Secrets in it.`)
   })
 
 program.command('restore <folder>')
@@ -84,7 +85,7 @@ program.command('restore <folder>')
   .action(async (folder: string, flags: { data: string }) => {
     const { restore } = await import('../apiserver/backup.ts')
     restore(folder, flags.data)
-    process.stdout.write(`Restored ${folder} to ${flags.data}: start "vireo standalone" with it.\n`)
+    say(`Restored ${folder} to ${flags.data}: start "vireo standalone" with it.`)
   })
 
 program.command('user <name>')
