@@ -1,9 +1,9 @@
 // Deliberate breaks: a patch that breaks a promise of the design, applied to a copy of the sources, must turn named tests red.
 
-import { spawn } from 'node:child_process'
 import { mkdtemp, readFile, readdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { run, runOk } from './run.ts'
 
 /** A test by its file and its full name: the names of its describe blocks and its own, with spaces between. */
 export interface Named { file: string; test: string }
@@ -46,16 +46,14 @@ export async function copySources(root: string): Promise<string> {
   // A file that was deleted and not yet committed is in the list and not in the folder.
   const deleted = new Set(await listed(root, ['--deleted']))
   const files = (await listed(root, ['--cached', '--others', '--exclude-standard'])).filter(file => !deleted.has(file))
-  const { code, output } = await run('cp', ['--parents', '--target-directory', copy, '--', ...files], root)
-  if (code !== 0) throw new Error(`cp ended with code ${code}: ${output}`)
+  await runOk(['cp', '--parents', '--target-directory', copy, '--', ...files], { cwd: root })
   await symlink(join(root, 'node_modules'), join(copy, 'node_modules'))
   return copy
 }
 
 async function listed(root: string, which: readonly string[]): Promise<string[]> {
   // Whoever owns the checkout: nothing of it is run by git.
-  const { code, output } = await run('git', ['-c', 'safe.directory=*', 'ls-files', '-z', ...which], root)
-  if (code !== 0) throw new Error(`git ls-files ended with code ${code}: ${output}`)
+  const output = await runOk(['git', '-c', 'safe.directory=*', 'ls-files', '-z', ...which], { cwd: root })
   return output.split('\0').filter(file => file !== '')
 }
 
@@ -63,8 +61,8 @@ async function listed(root: string, which: readonly string[]): Promise<string[]>
 export async function applyBreak(copy: string, { name, text }: Break): Promise<void> {
   const path = join(copy, name)
   await writeFile(path, text)
-  const { code, output } = await run('git', ['apply', '--recount', '-C1', name], copy)
-  if (code !== 0) throw new Error(`${name} no longer applies to the code it breaks; bring it in step: ${output.trim()}`)
+  const { code, stderr } = await run(['git', 'apply', '--recount', '-C1', name], { cwd: copy })
+  if (code !== 0) throw new Error(`${name} no longer applies to the code it breaks; bring it in step: ${stderr.trim()}`)
 }
 
 export type Outcome = 'passed' | 'failed' | 'missing'
@@ -74,14 +72,16 @@ export async function runNamed(folder: string, tests: readonly Named[]): Promise
   const report = join(folder, 'break-report.json')
   const pattern = [...new Set(tests.map(({ test }) => escape(test)))].join('|')
   const files = [...new Set(tests.map(({ file }) => file))]
-  const { output } = await run(process.execPath, [
-    join(folder, 'node_modules/vitest/vitest.mjs'), 'run', '--project', 'unit', '--pool=threads', ...files, '--testNamePattern', `^(${pattern})$`, '--reporter=json', `--outputFile=${report}`,
-  ], folder)
+  // A test runner that was started by another must not take itself for one of its workers.
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(VITEST|TEST$|NODE_ENV$|NODE_OPTIONS$)/.test(name)))
+  const { stdout, stderr } = await run([
+    process.execPath, join(folder, 'node_modules/vitest/vitest.mjs'), 'run', '--project', 'unit', '--pool=threads', ...files, '--testNamePattern', `^(${pattern})$`, '--reporter=json', `--outputFile=${report}`,
+  ], { cwd: folder, env })
   const text = await readFile(report, 'utf8').catch(() => '{"testResults":[]}')
   const { testResults } = JSON.parse(text) as { testResults: { name: string; assertionResults: { fullName: string; status: string }[] }[] }
   const found = new Map(testResults.flatMap(({ name, assertionResults }) => assertionResults.map(({ fullName, status }) => [`${name} > ${fullName}`, status])))
   return {
-    output,
+    output: stdout + stderr,
     outcome: ({ file, test }) => {
       const status = found.get(`${join(folder, file)} > ${test}`)
       return status === 'passed' || status === 'failed' ? status : 'missing'
@@ -92,15 +92,3 @@ export async function runNamed(folder: string, tests: readonly Named[]): Promise
 export const removeCopy = (copy: string): Promise<void> => rm(copy, { recursive: true, force: true })
 
 const escape = (text: string): string => text.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`)
-
-function run(program: string, args: readonly string[], cwd: string): Promise<{ code: number; output: string }> {
-  // A test runner that was started by another must not take itself for one of its workers.
-  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(VITEST|TEST$|NODE_ENV$|NODE_OPTIONS$)/.test(name)))
-  return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] })
-    let output = ''
-    for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => { output += text })
-    child.once('error', reject)
-    child.once('close', code => { resolve({ code: code ?? -1, output }) })
-  })
-}
