@@ -22,7 +22,7 @@ export const otherKubectls = Object.keys(kubectlModules) as Minor[]
 /** kubectl of a minor older or newer than the control plane's. */
 export async function kubectlOf(minor: Minor, say?: Say): Promise<string> {
   const module = kubectlModules[minor]
-  const patch = /k8s\.io\/kubectl v0\.\d+\.(\d+)/.exec(await readFile(join(module, 'go.mod'), 'utf8'))![1]
+  const patch = new RegExp(String.raw`k8s\.io/kubectl v0\.${minor.slice(2)}\.(\d+)`).exec(await readFile(join(module, 'go.mod'), 'utf8'))![1]
   return await goProgram({ name: `kubectl-${minor}`, module, ldflags: `-X ${stamp}.gitVersion=v${minor}.${patch} -X ${stamp}.gitMajor=1 -X ${stamp}.gitMinor=${minor.slice(2)}`, say })
 }
 
