@@ -6,7 +6,7 @@
 // call of each stack. A point that was already past, because nothing made it wait for an earlier one, has its turn alone. Events are told beside the work by one sender, and nothing reads them: a held one holds back only later Events.
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { Interceptor, nameOf } from './support/interceptor.ts'
+import { Interceptor, nameOf, pointOf } from './support/interceptor.ts'
 import type { Call, Point } from './support/interceptor.ts'
 import { Stacks, areGone, areReady } from './support/stacks.ts'
 import type { Stack } from './support/stacks.ts'
@@ -107,7 +107,7 @@ describe('a controller that is killed', () => {
         const grown = paths[phase].length > 0 && paths[phase].length < set.length ? pending[phase].filter(({ what }) => what.startsWith('storageVolResize')) : []
         if (paths[phase].length === 0 && phase === 'update') continue
         const ids = await stacks.domainIds()
-        await crash(phase, set, [...paths[phase], ...grown.map((call): Point[] => [{ ...call, when: 'after' }])])
+        await crash(phase, set, [...paths[phase], ...grown.map(call => [pointOf(call, 'after')])])
         for (const [i, look] of (await stacks.look(set)).entries()) {
           const where = `${phase} ${paths[phase][i]?.map(nameOf).join(', ') ?? 'beside the points'} (${set[i]!.token})`
           expect({ where, ...look }).toEqual({ where, ...reference[phase] })
@@ -116,10 +116,10 @@ describe('a controller that is killed', () => {
         expect(await foreignState()).toBe(foreign)
       }
       expect(await stage.inventory()).toBe(empty)
-      const missing = (phase: Phase): Call[] => pending[phase].filter(call => sides.some(when => !came.has(`${phase} ${nameOf({ ...call, when })}`)))
+      const missing = (phase: Phase): Call[] => pending[phase].filter(call => namesOf(phase, call).some(name => !came.has(name)))
       pending = { create: missing('create'), update: missing('update'), delete: missing('delete') }
     }
-    const never = phases.flatMap(phase => points[phase].flatMap(call => sides.map(when => `${phase} ${nameOf({ ...call, when })}`))).filter(name => !came.has(name))
+    const never = phases.flatMap(phase => points[phase].flatMap(call => namesOf(phase, call))).filter(name => !came.has(name))
     console.log(`${came.size} points in ${rounds} rounds; did not come about: ${never.join(', ') || 'none'}`)
     // How often a status is written depends on what was seen when, and so does whether a change that asks nothing of an object
     // (the sizes of a pool move with its volumes) is seen at all, or that something is on its way out before it is gone; everything
@@ -132,24 +132,26 @@ describe('a controller that is killed', () => {
   async function crash(phase: Phase, set: Stack[], paths: readonly Point[][]): Promise<void> {
     /** Calls that the server has had in this phase, by stack and call: they are not made again. */
     const done = new Map<string, number>()
-    interceptor.reset()
-    for (let step = 0; paths.some(path => path.length > step); step++) {
-      const armed = set.map((stack, i) => ({ stack, point: paths[i]?.[step] }))
-      for (const { stack: { token: owner }, point } of armed) {
+    const arm = (step: number): void => {
+      interceptor.reset()
+      for (const [i, { token: owner }] of set.entries()) {
+        const point = paths[i]?.[step]
         if (point !== undefined) interceptor.arm(owner, { ...point, occurrence: Math.max(1, point.occurrence - (done.get(`${owner} ${point.what}`) ?? 0)) })
       }
-      if (step === 0) await begin[phase](set)
-      else await start()
+    }
+    arm(0)
+    await begin[phase](set)
+    for (let step = 0; paths.some(path => path.length > step); step++) {
       await stacks.until(`${phase}: every stack is held or done`, set, (objects, { token: owner }) => interceptor.holds(owner) || isOver[phase](objects))
-      for (const { stack: { token: owner }, point } of armed) {
-        if (point !== undefined && interceptor.holds(owner)) came.add(`${phase} ${nameOf(point)}`)
+      for (const [i, { token: owner }] of set.entries()) {
+        const point = paths[i]?.[step]
+        if (point !== undefined && interceptor.holds(owner)) came.add(named(phase, point))
       }
       await stage.stopController('SIGKILL')
-      for (const { owner, what, forwarded } of interceptor.calls) if (forwarded === true) done.set(`${owner} ${what}`, (done.get(`${owner} ${what}`) ?? 0) + 1)
-      interceptor.reset()
+      for (const { owner, what, forwarded } of interceptor.calls) if (forwarded) done.set(`${owner} ${what}`, (done.get(`${owner} ${what}`) ?? 0) + 1)
+      arm(step + 1)
+      await start()
     }
-    if (paths.length > 0) await start()
-    else await begin[phase](set)
     await stacks.until(`${phase}: every stack converges after the crash`, set, isOver[phase])
   }
 })
@@ -163,11 +165,14 @@ function expectFinalizersFirst(trace: string[]): void {
   }
 }
 
+const named = (phase: Phase, point: Point): string => `${phase} ${nameOf(point)}`
+const namesOf = (phase: Phase, call: Call): string[] => sides.map(when => named(phase, pointOf(call, when)))
+
 /** As few paths as can be held at once, each with calls that lie far apart. */
 function pathsOf(calls: readonly Call[]): Point[][] {
   const length = Math.ceil(calls.length / STACKS)
   const count = Math.ceil(calls.length / Math.max(length, 1))
-  return Array.from({ length: count }, (_, i) => calls.filter((_call, at) => at % count === i).flatMap(call => sides.map((when): Point => ({ what: call.what, occurrence: call.occurrence, when }))))
+  return Array.from({ length: count }, (_, i) => calls.filter((_call, at) => at % count === i).flatMap(call => sides.map(when => pointOf(call, when))))
 }
 
 /** Calls that all traces hold, so that they can be waited for. */

@@ -11,11 +11,12 @@ export interface Call {
   what: string
   /** The first, the second … such call of its owner since the last reset. */
   occurrence: number
-  /** It was not held before: the server has it. */
-  forwarded?: boolean
+  /** The server has it: it was not held before. */
+  forwarded: boolean
 }
 
 export interface Point { what: string; occurrence: number; when: 'before' | 'after' }
+export const pointOf = ({ what, occurrence }: Call, when: Point['when']): Point => ({ what, occurrence, when })
 export const nameOf = ({ what, occurrence, when }: Point): string => `${when} ${what} #${occurrence}`
 
 /** Asked twice about each changing call; resolves when it may go on, which for a held one is never. */
@@ -74,7 +75,7 @@ export class Interceptor implements Gate, AsyncDisposable {
     const key = `${owner} ${what}`
     const occurrence = (this.#counts.get(key) ?? 0) + 1
     this.#counts.set(key, occurrence)
-    const call: Call = { side, owner, what, occurrence }
+    const call: Call = { side, owner, what, occurrence, forwarded: false }
     this.calls.push(call)
     return call
   }
