@@ -10,7 +10,11 @@ const fileOf = (module: TestModule): Report['files'][number] => ({
   status: module.state(),
   // Hooks fail on the group of tests that they belong to.
   message: [module, ...module.children.allSuites()].flatMap(part => part.errors()).map(error => error.message).join('\n'),
-  tests: [...module.children.allTests()].map(test => ({ name: test.fullName, status: test.result().state === 'skipped' ? (test.options.mode === 'todo' ? 'todo' : 'skipped') : test.result().state })),
+  tests: [...module.children.allTests()].map(test => {
+    const { state, errors } = test.result()
+    const status = state === 'skipped' ? (test.options.mode === 'todo' ? 'todo' : 'skipped') : state
+    return { name: test.fullName, status, message: errors?.map(error => error.message).join(' ') }
+  }),
 })
 
 export default class ReportWriter implements Reporter {

@@ -10,7 +10,8 @@ export interface Report {
     status: string
     /** Errors outside its tests. */
     message: string
-    tests: { name: string; status: string }[]
+    /** `message`: what a failed one threw. */
+    tests: { name: string; status: string; message?: string }[]
   }[]
 }
 
@@ -18,6 +19,12 @@ export interface Verdict {
   passed: number
   /** A sentence for each failure. */
   failures: string[]
+}
+
+/** Enough of an error to begin with where only the end of the output is at hand. */
+const brief = (message = ''): string => {
+  const line = message.replaceAll(/\s+/g, ' ').trim()
+  return line === '' ? '' : `: ${line.length > 700 ? `${line.slice(0, 697)}...` : line}`
 }
 
 export function judge(report: Report, root: string, suites: readonly string[], exitCode: number): Verdict {
@@ -32,7 +39,7 @@ export function judge(report: Report, root: string, suites: readonly string[], e
     for (const test of tests) {
       if (test.status === 'passed') continue
       failed += 1
-      failures.push(`${file}: ${test.name} ${test.status === 'failed' ? 'failed' : `did not run (${test.status})`}`)
+      failures.push(`${file}: ${test.name} ${test.status === 'failed' ? `failed${brief(test.message)}` : `did not run (${test.status})`}`)
     }
     if (status !== 'passed' && failed === 0) failures.push(`${file}: ${message.split('\n')[0] || status}`)
     else if (tests.length === 0) failures.push(`${file} holds no test`)

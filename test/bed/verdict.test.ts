@@ -22,6 +22,11 @@ const cases: { reason: string; files: File[]; exitCode?: number; passed: number;
     passed: 2, failures: [/^b: test\/b\/z\.test\.ts: Cannot find module$/],
   },
   {
+    reason: 'a failed test comes with what it threw, on one line and shortened',
+    files: [{ ...file('test/a/x.test.ts', ['passed'], 'failed'), tests: [{ name: 'adds', status: 'failed', message: `expected 1\n  to be 2 ${'x'.repeat(900)}` }, { name: 'other', status: 'passed' }] }, file('test/b/y.test.ts', ['passed'])],
+    passed: 2, failures: [/^a: test\/a\/x\.test\.ts: adds failed: expected 1 to be 2 x{600,690}\.\.\.$/],
+  },
+  {
     reason: 'a hook that fails after passing tests fails', files: [file('test/a/x.test.ts', ['passed'], 'failed', 'afterAll: boom'), file('test/b/y.test.ts', ['passed'])],
     passed: 2, failures: [/afterAll: boom/],
   },

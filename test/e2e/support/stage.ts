@@ -158,7 +158,7 @@ export class Stage implements AsyncDisposable {
         return last !== undefined && test(last) ? last : undefined
       }, { timeoutMs, everyMs: 20 })
     } catch (error) {
-      throw new Error(`${kind} ${name}: ${JSON.stringify(last?.status, null, 1)}\nlog: ${this.#log.slice(-4000)}`, { cause: error })
+      throw new Error(`${kind} ${name}: ${said(last)}\n${JSON.stringify(last?.status, null, 1)}\nlog: ${this.#log.slice(-4000)}`, { cause: error })
     }
   }
 
@@ -206,6 +206,10 @@ export class Stage implements AsyncDisposable {
     await this.stop()
   }
 }
+
+/** The conditions in one line, for a failure. */
+const said = (object: AnyObject | undefined): string => object === undefined ? 'not there'
+  : [`generation ${object.metadata.generation}, observed ${object.status?.observedGeneration}`, ...(object.status?.conditions ?? []).map((entry: Condition) => `${entry.type} ${entry.status} ${entry.reason} (${entry.message})`)].join('; ')
 
 export const condition = (object: AnyObject, type: string): Condition | undefined => object.status?.conditions?.find(entry => entry.type === type)
 
