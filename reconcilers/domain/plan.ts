@@ -212,7 +212,7 @@ interface LivePlan { actions: LiveAction[]; pending: PendingChange[]; restartReq
 
 /** What the running guest takes now, what it has refused or cannot take, and what somebody else changed on it. */
 function planLive(inputs: DomainInputs, next: NextDocument, active: boolean): LivePlan {
-  const { rendered, found, memory, now, object } = inputs
+  const { rendered, found, memory, now, object, observed } = inputs
   const plan: LivePlan = { actions: [], pending: [], restartRequired: false, drift: [] }
   if (!active || found?.live === undefined) return plan
   const live = found.live
@@ -240,8 +240,9 @@ function planLive(inputs: DomainInputs, next: NextDocument, active: boolean): Li
   plan.pending = unique(pending)
   plan.restartRequired = plan.pending.some(change => !followsUnset(change.path, inputs))
   const balloon = balloonOf({ live, wanted: rendered!.wanted, asked: memory.askedMemory, now })
-  // The process before this one may have said so already.
-  if (balloon !== undefined && (balloon.left === 0 || object.status?.pendingChanges?.some(({ path, desired }) => path === 'memory' && desired === balloon.change.desired))) {
+  // The process before this one may have said so already of this run of the guest. A new run has its own minute: what was staged for it stands in the status until it is seen.
+  const said = object.status?.id === observed?.ref.id && object.status?.pendingChanges?.some(({ path, desired }) => path === 'memory' && desired === balloon?.change.desired)
+  if (balloon !== undefined && (balloon.left === 0 || said)) {
     // A restart is asked of nobody: where the driver is missing, the guest would be restarted for ever.
     plan.pending = unique([...plan.pending, balloon.change])
     plan.unsynced = balloon.message

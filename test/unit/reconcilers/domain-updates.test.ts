@@ -110,11 +110,18 @@ describe('memory that the balloon does not reach', () => {
   test('is told on by the next controller, which asks for it once more', async () => {
     const bed = deaf()
     await bed.clock.advance(60_000)
-    bed.object = { ...bed.object, status: { ...bed.object.status!, pendingChanges: bed.plan().pending } }
+    bed.object = { ...bed.object, status: { ...bed.object.status!, id: bed.observed!.ref.id, pendingChanges: bed.plan().pending } }
     bed.remember(memory => { memory.askedMemory = undefined })
     expect(types(bed.plan().actions)).toEqual(['MemorySet'])
     bed.remember(memory => { memory.askedMemory = { kib: 512 * 1024, at: bed.clock.now() } })
     expect(bed.plan()).toMatchObject({ actions: [], pending: [{ path: 'memory' }] })
+  })
+
+  test('of a run before this one is no reason to say so: a guest that was just started has its minute', () => {
+    const bed = deaf()
+    bed.object = { ...bed.object, status: { ...bed.object.status!, id: bed.observed!.ref.id - 1, pendingChanges: [{ path: 'memory', current: '1Gi', desired: '512Mi', apply: 'ColdStart' }] } }
+    expect(bed.plan()).toMatchObject({ pending: [], requeueAfter: 60_000 })
+    expect(conditions(bed)['Synced']).toMatch(/^True/)
   })
 })
 
