@@ -70,11 +70,13 @@ async function lists(uri: string, domains: number, rounds: number): Promise<Row>
 async function events(uri: string, count: number): Promise<Row> {
   const [program, ...args] = ours(uri, 'events', count)
   const consumer = spawn(program!, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+  // With few events it has ended before the producer has.
+  const ended = once(consumer, 'close')
   let said = ''
   consumer.stdout.setEncoding('utf8').on('data', (text: string) => { said += text })
   await once(consumer.stderr, 'data')
   const producer = await measured(theirs(uri, 'events', count))
-  await once(consumer, 'close')
+  await ended
   const { seconds, wrong } = answerOf(said)
   if (wrong !== 0) throw new Error(`${wrong} events came out of order`)
   return { what: `${count} events, a second`, vireo: Math.round(count / seconds), 'C client': Math.round(count / producer.seconds), ratio: producer.seconds / seconds }
