@@ -119,14 +119,17 @@ function autostart({ object }: DomainInputs, now: boolean): DomainAction[] {
   return object.spec.autostart === undefined && !now || enabled === now ? [] : [{ type: 'AutostartSet', enabled, reason: `${enabled ? 'Enabled' : 'Disabled'} autostart.` }]
 }
 
+/** True while the guest's run is the one that the status tells of. */
+const isRunOfStatus = ({ object, observed }: DomainInputs): boolean => observed !== undefined && object.status?.id === observed.ref.id
+
 function powerOf(inputs: DomainInputs, state: Pick<ObservedDomain, 'state' | 'reason'> & { active: boolean; ending?: boolean }): PowerPlan {
-  const { object, memory, now, verbs, terminating, gracePeriod, observed } = inputs
+  const { object, memory, now, verbs, terminating, gracePeriod } = inputs
   const { spec, status } = object
   const begun = status?.actions?.find(action => action.name === 'restart' && action.outcome === RESTARTING)
   return powerPlan({
     ...state,
     reason: reasonInForce(state, status),
-    restart: begun === undefined ? undefined : { token: begun.token, sameRun: observed !== undefined && status?.id === observed.ref.id },
+    restart: begun === undefined ? undefined : { token: begun.token, sameRun: isRunOfStatus(inputs) },
     wasStopped: wasStopped(object),
     wish: spec.powerState ?? 'Running',
     restartPolicy: spec.restartPolicy ?? 'Always',
@@ -212,7 +215,7 @@ interface LivePlan { actions: LiveAction[]; pending: PendingChange[]; restartReq
 
 /** What the running guest takes now, what it has refused or cannot take, and what somebody else changed on it. */
 function planLive(inputs: DomainInputs, next: NextDocument, active: boolean): LivePlan {
-  const { rendered, found, memory, now, object, observed } = inputs
+  const { rendered, found, memory, now, object } = inputs
   const plan: LivePlan = { actions: [], pending: [], restartRequired: false, drift: [] }
   if (!active || found?.live === undefined) return plan
   const live = found.live
@@ -241,8 +244,8 @@ function planLive(inputs: DomainInputs, next: NextDocument, active: boolean): Li
   plan.restartRequired = plan.pending.some(change => !followsUnset(change.path, inputs))
   const balloon = balloonOf({ live, wanted: rendered!.wanted, asked: memory.askedMemory, now })
   // The process before this one may have said so already of this run of the guest. A new run has its own minute: what was staged for it stands in the status until it is seen.
-  const said = object.status?.id === observed?.ref.id && object.status?.pendingChanges?.some(({ path, desired }) => path === 'memory' && desired === balloon?.change.desired)
-  if (balloon !== undefined && (balloon.left === 0 || said)) {
+  const told = isRunOfStatus(inputs) ? object.status?.pendingChanges : undefined
+  if (balloon !== undefined && (balloon.left === 0 || told?.some(({ path, desired }) => path === 'memory' && desired === balloon.change.desired))) {
     // A restart is asked of nobody: where the driver is missing, the guest would be restarted for ever.
     plan.pending = unique([...plan.pending, balloon.change])
     plan.unsynced = balloon.message

@@ -158,7 +158,7 @@ export class Stage implements AsyncDisposable {
         return last !== undefined && test(last) ? last : undefined
       }, { timeoutMs, everyMs: 20 })
     } catch (error) {
-      throw new Error(`${kind} ${name}: ${said(last)}\n${JSON.stringify(last?.status, null, 1)}\nlog: ${this.#log.slice(-4000)}`, { cause: error })
+      throw new Error(`${kind} ${name}: ${this.#picture(last)}`, { cause: error })
     }
   }
 
@@ -174,8 +174,15 @@ export class Stage implements AsyncDisposable {
   async untilGone(kind: string, name: string, { namespace = 'default', timeoutMs = 60_000 } = {}): Promise<void> {
     const look = this.#looker(kind, name, namespace)
     await until(`${kind} ${name} is gone`, async () => await look() === undefined, { timeoutMs, everyMs: 20 }).catch(async (error: unknown) => {
-      throw new Error(`${kind} ${name} stays: ${JSON.stringify((await this.get(kind, name, namespace))?.status, null, 1)}\nlog: ${this.#log.slice(-4000)}`, { cause: error })
+      throw new Error(`${kind} ${name} stays: ${this.#picture(await this.get(kind, name, namespace))}`, { cause: error })
     })
+  }
+
+  /** What a failure shows of an object: its conditions in one line, its status in full, and what the controller said last. */
+  #picture(object: AnyObject | undefined): string {
+    const conditions = (object?.status?.conditions ?? []).map(({ type, status, reason, message }) => `${type} ${status} ${reason} (${message})`)
+    const line = object === undefined ? 'not there' : [`generation ${object.metadata.generation}, observed ${object.status?.observedGeneration}`, ...conditions].join('; ')
+    return `${line}\n${JSON.stringify(object?.status, null, 1)}\nlog: ${this.#log.slice(-4000)}`
   }
 
   /** Runs virsh on the host. */
@@ -206,10 +213,6 @@ export class Stage implements AsyncDisposable {
     await this.stop()
   }
 }
-
-/** The conditions in one line, for a failure. */
-const said = (object: AnyObject | undefined): string => object === undefined ? 'not there'
-  : [`generation ${object.metadata.generation}, observed ${object.status?.observedGeneration}`, ...(object.status?.conditions ?? []).map((entry: Condition) => `${entry.type} ${entry.status} ${entry.reason} (${entry.message})`)].join('; ')
 
 export const condition = (object: AnyObject, type: string): Condition | undefined => object.status?.conditions?.find(entry => entry.type === type)
 
